@@ -1,0 +1,1 @@
+//! The contract of [`crate::Environment`] as tests that every implementation passes.
