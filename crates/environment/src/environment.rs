@@ -56,7 +56,11 @@ pub trait Environment: Clone + Debug + Send + Sync + 'static {
 
     /// Runs `future`, but not past `deadline`. The future is polled first, so a result that is ready
     /// wins over a deadline that has passed.
-    fn timeout_at<F>(&self, deadline: Moment, future: F) -> impl Future<Output = Result<F::Output, Elapsed>> + Send
+    fn timeout_at<F>(
+        &self,
+        deadline: Moment,
+        future: F,
+    ) -> impl Future<Output = Result<F::Output, Elapsed>> + Send
     where
         F: Future + Send,
         F::Output: Send,
@@ -71,7 +75,11 @@ pub trait Environment: Clone + Debug + Send + Sync + 'static {
     }
 
     /// Runs `future`, but no longer than `duration`.
-    fn timeout<F>(&self, duration: Duration, future: F) -> impl Future<Output = Result<F::Output, Elapsed>> + Send
+    fn timeout<F>(
+        &self,
+        duration: Duration,
+        future: F,
+    ) -> impl Future<Output = Result<F::Output, Elapsed>> + Send
     where
         F: Future + Send,
         F::Output: Send,

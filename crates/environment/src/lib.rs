@@ -18,6 +18,7 @@
 
 pub mod conformance;
 pub mod environment;
+pub mod mutant;
 pub mod time;
 pub mod tokio_environment;
 pub mod worker;

@@ -1,0 +1,97 @@
+//! Memberships.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Decode, DecodeError, Encode, Reader, Writer};
+use crate::identity::NodeId;
+use crate::member::Member;
+use crate::raft_types::{LogId, Membership, SnapshotMeta, StoredMembership};
+
+/// The encoded length of a [`NodeId`].
+const NODE_ID_BYTES: usize = 16;
+
+impl Encode for Member {
+    fn encode_into(&self, writer: &mut Writer) {
+        writer.string(&self.peer_address);
+        writer.string(&self.client_url);
+    }
+}
+
+impl Decode for Member {
+    fn decode_from(reader: &mut Reader) -> Result<Self, DecodeError> {
+        Ok(Member { peer_address: reader.string()?, client_url: reader.string()? })
+    }
+}
+
+fn write_count(writer: &mut Writer, count: usize) {
+    writer.u32(u32::try_from(count).expect("a cluster has far fewer than 2^32 members"));
+}
+
+impl Encode for Membership {
+    fn encode_into(&self, writer: &mut Writer) {
+        let configurations = self.get_joint_config();
+        write_count(writer, configurations.len());
+        for voters in configurations {
+            write_count(writer, voters.len());
+            for voter in voters {
+                voter.encode_into(writer);
+            }
+        }
+        write_count(writer, self.nodes().count());
+        for (node_id, member) in self.nodes() {
+            node_id.encode_into(writer);
+            member.encode_into(writer);
+        }
+    }
+}
+
+impl Decode for Membership {
+    fn decode_from(reader: &mut Reader) -> Result<Self, DecodeError> {
+        let mut configurations = Vec::new();
+        for _ in 0..reader.count(4)? {
+            let mut voters = BTreeSet::new();
+            for _ in 0..reader.count(NODE_ID_BYTES)? {
+                voters.insert(NodeId::decode_from(reader)?);
+            }
+            configurations.push(voters);
+        }
+        let mut nodes = BTreeMap::new();
+        for _ in 0..reader.count(NODE_ID_BYTES)? {
+            nodes.insert(NodeId::decode_from(reader)?, Member::decode_from(reader)?);
+        }
+        // openraft's default membership has no configuration at all, which its constructor refuses.
+        if configurations.is_empty() && nodes.is_empty() {
+            return Ok(Membership::default());
+        }
+        Membership::new(configurations, nodes)
+            .map_err(|error| DecodeError::Invalid { what: "membership", reason: error.to_string() })
+    }
+}
+
+impl Encode for StoredMembership {
+    fn encode_into(&self, writer: &mut Writer) {
+        self.log_id().encode_into(writer);
+        self.membership().encode_into(writer);
+    }
+}
+
+impl Decode for StoredMembership {
+    fn decode_from(reader: &mut Reader) -> Result<Self, DecodeError> {
+        let log_id = Option::<LogId>::decode_from(reader)?;
+        Ok(StoredMembership::new(log_id, Membership::decode_from(reader)?))
+    }
+}
+
+impl Encode for SnapshotMeta {
+    fn encode_into(&self, writer: &mut Writer) {
+        self.last_log_id.encode_into(writer);
+        self.last_membership.encode_into(writer);
+    }
+}
+
+impl Decode for SnapshotMeta {
+    fn decode_from(reader: &mut Reader) -> Result<Self, DecodeError> {
+        let last_log_id = Option::<LogId>::decode_from(reader)?;
+        Ok(SnapshotMeta { last_log_id, last_membership: StoredMembership::decode_from(reader)? })
+    }
+}

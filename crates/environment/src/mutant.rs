@@ -1,0 +1,82 @@
+//! Bugs put back on purpose, to prove that the simulator finds them.
+//!
+//! A mutant is a known bug behind a switch. The switch exists only with the cargo feature `mutants`,
+//! which only the simulator enables; in every other build [`active`] is the constant `false` and the
+//! bug is compiled away. A process runs at most one mutant.
+
+/// A bug that can be put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Mutant {
+    /// A linearizable read is answered from local state, without a ReadIndex round.
+    StaleRead = 1,
+    /// A linearizable read joins a ReadIndex round that began before the read arrived.
+    JoinRunningReadIndexRound = 2,
+    /// Appended entries count as flushed before they are.
+    AcknowledgeBeforeFlush = 3,
+    /// A vote is answered but not written to disk.
+    VoteNotSaved = 4,
+    /// A checkpoint writes the data and the applied index in two transactions.
+    CheckpointApart = 5,
+    /// The leader counts followers that have not confirmed.
+    CommitByMinority = 6,
+    /// The newest entries of the log are lost when a node restarts.
+    LogTailLost = 7,
+    /// A read misses a newer value that is only in the overlay.
+    OverlayMiss = 8,
+}
+
+impl Mutant {
+    /// Every mutant.
+    pub const ALL: [Mutant; 8] = [
+        Mutant::StaleRead,
+        Mutant::JoinRunningReadIndexRound,
+        Mutant::AcknowledgeBeforeFlush,
+        Mutant::VoteNotSaved,
+        Mutant::CheckpointApart,
+        Mutant::CommitByMinority,
+        Mutant::LogTailLost,
+        Mutant::OverlayMiss,
+    ];
+
+    /// The mutant's name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Mutant::StaleRead => "stale-read",
+            Mutant::JoinRunningReadIndexRound => "join-running-read-index-round",
+            Mutant::AcknowledgeBeforeFlush => "acknowledge-before-flush",
+            Mutant::VoteNotSaved => "vote-not-saved",
+            Mutant::CheckpointApart => "checkpoint-apart",
+            Mutant::CommitByMinority => "commit-by-minority",
+            Mutant::LogTailLost => "log-tail-lost",
+            Mutant::OverlayMiss => "overlay-miss",
+        }
+    }
+
+    /// The mutant with that name.
+    pub fn from_name(name: &str) -> Option<Mutant> {
+        Mutant::ALL.into_iter().find(|mutant| mutant.name() == name)
+    }
+}
+
+#[cfg(feature = "mutants")]
+static ACTIVE: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
+
+/// Puts `mutant` back in this process, or none.
+#[cfg(feature = "mutants")]
+pub fn activate(mutant: Option<Mutant>) {
+    ACTIVE.store(mutant.map_or(0, |mutant| mutant as u8), std::sync::atomic::Ordering::Relaxed);
+}
+
+/// Whether `mutant` has been put back in this process.
+#[cfg(feature = "mutants")]
+pub fn active(mutant: Mutant) -> bool {
+    ACTIVE.load(std::sync::atomic::Ordering::Relaxed) == mutant as u8
+}
+
+/// Whether `mutant` has been put back: never, in this build.
+#[cfg(not(feature = "mutants"))]
+#[inline(always)]
+pub const fn active(_mutant: Mutant) -> bool {
+    false
+}
