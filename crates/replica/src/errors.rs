@@ -1,0 +1,73 @@
+//! Why a request was not answered.
+//!
+//! The line that matters runs between *definite* failures (the write has not happened and never will)
+//! and *unknown* outcomes. A write that was proposed and not seen to commit is unknown, whatever the
+//! reason: it may be in a log that survives.
+
+use std::time::Duration;
+
+/// Why a write has no outcome. Everything but [`WriteError::Unknown`] is definite: nothing was or will
+/// be applied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The write may or may not take effect, now or later.
+    #[error("the outcome is not known: {reason}")]
+    Unknown {
+        /// What was seen.
+        reason: String,
+    },
+    /// No leader with a quorum could be reached before the deadline; nothing was proposed.
+    #[error("no leader is known that has a quorum: {reason}")]
+    Unavailable {
+        /// What was seen.
+        reason: String,
+        /// When trying again may help.
+        retry_after: Duration,
+    },
+    /// Too much is in flight.
+    #[error("too many writes are in flight on this node")]
+    Overloaded {
+        /// When trying again may help.
+        retry_after: Duration,
+    },
+    /// The disk is nearly full; deletes are still taken.
+    #[error("the leader's disk is nearly full: free space, or delete keys; reads and deletes still work")]
+    DiskFull,
+    /// A request was passed on more often than a stable cluster can need.
+    #[error("the request was passed on {hops} times without finding the leader")]
+    TooManyHops {
+        /// How often.
+        hops: u8,
+    },
+    /// This node is shutting down.
+    #[error("this node is shutting down")]
+    ShuttingDown,
+}
+
+/// Why a read has no answer. A read changes nothing, so it can always be repeated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// No leader confirmed its leadership before the deadline.
+    #[error("no leader confirmed that it has a quorum: {reason}")]
+    Unavailable {
+        /// What was seen.
+        reason: String,
+        /// When trying again may help.
+        retry_after: Duration,
+    },
+    /// Too much is in flight.
+    #[error("too many reads are in flight on this node")]
+    Overloaded {
+        /// When trying again may help.
+        retry_after: Duration,
+    },
+    /// This node is shutting down.
+    #[error("this node is shutting down")]
+    ShuttingDown,
+    /// The record is damaged; the node stops serving it.
+    #[error("a record on this node's disk is damaged: {reason}")]
+    Damaged {
+        /// What was found.
+        reason: String,
+    },
+}

@@ -1,0 +1,88 @@
+//! What a replica says of itself.
+
+use std::time::Duration;
+
+use quorate_consensus::{ClusterId, GroupId, NodeId};
+use quorate_kv::Summary;
+
+/// A replica's part in its Raft group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The cluster is being formed: not all initial members have been seen.
+    Forming,
+    /// Follows without a vote.
+    Learner,
+    /// Follows.
+    Follower,
+    /// Stands for election.
+    Candidate,
+    /// Leads.
+    Leader,
+    /// Has stopped, or is about to.
+    Stopped,
+}
+
+impl Role {
+    /// The role's name in the API and in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Role::Forming => "forming",
+            Role::Learner => "learner",
+            Role::Follower => "follower",
+            Role::Candidate => "candidate",
+            Role::Leader => "leader",
+            Role::Stopped => "stopped",
+        }
+    }
+}
+
+/// A member of the group, as this replica knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberStatus {
+    /// Who.
+    pub node_id: NodeId,
+    /// Where peers reach it.
+    pub peer_address: String,
+    /// Where clients reach it; empty if not known.
+    pub client_url: String,
+    /// Whether it votes (otherwise it is a learner).
+    pub voter: bool,
+    /// On the leader: the last index known to be on that member's disk.
+    pub matched_index: Option<u64>,
+}
+
+/// A snapshot of a replica's own view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The cluster, or [`ClusterId::NONE`] while it is being formed.
+    pub cluster_id: ClusterId,
+    /// This node.
+    pub node_id: NodeId,
+    /// The Raft group.
+    pub group: GroupId,
+    /// Its part.
+    pub role: Role,
+    /// The current term.
+    pub term: u64,
+    /// The leader, if this replica knows of one.
+    pub leader: Option<NodeId>,
+    /// The index of the last entry in its log.
+    pub last_log_index: u64,
+    /// The last index that it knows to be committed.
+    pub committed_index: u64,
+    /// The last index that it has applied.
+    pub applied_index: u64,
+    /// The index that its newest snapshot covers, 0 if it has none.
+    pub snapshot_index: u64,
+    /// How long ago it was last known that the local state was current (0 on a leader that has just
+    /// confirmed its lease; `None` if never).
+    pub staleness: Option<Duration>,
+    /// The members, in the order of their IDs.
+    pub members: Vec<MemberStatus>,
+    /// The state in a few numbers.
+    pub state: Summary,
+    /// Whether the node can serve linearizable requests as far as it knows.
+    pub ready: bool,
+    /// Whether there is room on the disk for puts.
+    pub has_room: bool,
+}
