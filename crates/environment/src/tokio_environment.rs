@@ -71,16 +71,35 @@ impl Environment for TokioEnvironment {
         F: Future<Output = ()> + Send + 'static,
     {
         tracing::trace!(task = name, "spawn");
-        tokio::spawn(future);
+        tokio::spawn(async move {
+            let _guard = AbortOnPanic;
+            future.await;
+        });
     }
 
     fn spawn_worker<W: Worker>(&self, name: &str, worker: W) -> (WorkerHandle<W::Job>, WorkerFinished) {
         let (handle, finished, worker_loop) = worker_channel(worker);
         std::thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || worker_loop.run_blocking())
+            .spawn(move || {
+                let _guard = AbortOnPanic;
+                worker_loop.run_blocking();
+            })
             .expect("the operating system gives a thread to the storage worker");
         (handle, finished)
+    }
+}
+
+/// Ends the process when it is dropped by a panic. tokio would catch the panic of a task and go on
+/// without the task, and a thread would end alone; but a broken invariant has to stop the node. The
+/// panic's message has been printed when this runs.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
     }
 }
 

@@ -1,1 +1,0 @@
-//! The contract of [`crate::Environment`] as tests that every implementation passes.
