@@ -39,6 +39,20 @@ impl Command {
     /// The longest key, in bytes. Fixed: LMDB's own limit (1,982) must hold a key with every byte
     /// escaped to two in compound keys of later tables.
     pub const KEY_BYTES_MAX: usize = 1024;
+
+    /// The key that the command is about.
+    pub fn key(&self) -> &Bytes {
+        match self {
+            Command::Put { key, .. } | Command::Delete { key, .. } => key,
+        }
+    }
+
+    /// When the command applies.
+    pub fn condition(&self) -> Condition {
+        match self {
+            Command::Put { condition, .. } | Command::Delete { condition, .. } => *condition,
+        }
+    }
 }
 
 /// A comparison that decides whether a write applies.
@@ -52,6 +66,19 @@ pub enum Condition {
     Exists,
     /// Apply only if the key's newest change has this revision (`If-Match: "R"`).
     RevisionIs(u64),
+}
+
+impl Condition {
+    /// Whether the condition holds for a key whose newest change has revision `current`, or that does not
+    /// exist (`None`).
+    pub fn holds(self, current: Option<u64>) -> bool {
+        match self {
+            Condition::Always => true,
+            Condition::Absent => current.is_none(),
+            Condition::Exists => current.is_some(),
+            Condition::RevisionIs(revision) => current == Some(revision),
+        }
+    }
 }
 
 /// A replicated limit that a command exceeded.

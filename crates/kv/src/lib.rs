@@ -4,11 +4,34 @@
 //! implementation of [`Tables`]: LMDB, the overlay above it, or a `BTreeMap` in tests. There are no
 //! clocks, no randomness, no I/O other than the tables, and no local settings: whatever decides an
 //! outcome is in the log or in the state, or replicas would drift apart.
+//!
+//! History comes first: a write appends its change, value included, to the history, in the order of
+//! revisions, and points the key's record in the key index at it. Keys are found through the index, and
+//! reads of the past walk back along the changes of a key. A deleted key stays in the index, so that its
+//! past can still be found. One head record holds the numbers and the digest, and is written once for each
+//! proposal.
+//!
+//! All bytes that leave this crate, to disk or to other nodes, are versioned, carry explicit ordinals and
+//! are held by golden fixtures in the tests. Implementations of the tables run the suites in `conformance`
+//! (feature `testing`).
 
 pub mod command;
+mod command_encoding;
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+mod digest;
+mod encoding;
+#[cfg(test)]
+mod fixtures;
 pub mod machine;
+mod outcome_encoding;
+mod reading;
+mod record;
 pub mod tables;
+mod verify;
 
 pub use command::{Command, Condition, Limit, Outcome, Proposal};
-pub use machine::{KeyValue, Machine, Summary};
+pub use encoding::DecodeError;
+pub use machine::{KeyValue, Machine, MachineError, Summary};
+pub use record::check_record;
 pub use tables::{Direction, MemoryTables, Table, Tables, TablesMut};

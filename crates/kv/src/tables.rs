@@ -63,7 +63,9 @@ pub trait Tables {
     /// The value under `key`.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, Self::Error>;
 
-    /// Visits the records between the bounds in key order, or in reverse.
+    /// Visits the records between the bounds in key order, or in reverse, until `visit` breaks. Bounds with
+    /// nothing between them, reversed ones too, visit nothing. `visit` must not call the tables again: an
+    /// implementation may hold a lock meanwhile.
     fn scan(
         &self,
         table: Table,
@@ -86,14 +88,25 @@ pub trait TablesMut: Tables {
 /// Tables in memory: the model that the durable implementations are tested against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryTables {
-    tables: BTreeMap<Table, BTreeMap<Bytes, Bytes>>,
+    /// In the order of [`Table::ALL`].
+    tables: [BTreeMap<Bytes, Bytes>; Table::ALL.len()],
+}
+
+impl MemoryTables {
+    fn records(&self, table: Table) -> &BTreeMap<Bytes, Bytes> {
+        &self.tables[usize::from(table.ordinal()) - 1]
+    }
+
+    fn records_mut(&mut self, table: Table) -> &mut BTreeMap<Bytes, Bytes> {
+        &mut self.tables[usize::from(table.ordinal()) - 1]
+    }
 }
 
 impl Tables for MemoryTables {
     type Error = Infallible;
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, Infallible> {
-        Ok(self.tables.get(&table).and_then(|records| records.get(key)).cloned())
+        Ok(self.records(table).get(key).cloned())
     }
 
     fn scan(
@@ -107,11 +120,10 @@ impl Tables for MemoryTables {
         if is_empty_range(from, to) {
             return Ok(());
         }
-        let Some(records) = self.tables.get(&table) else { return Ok(()) };
-        let range = records.range::<[u8], _>((from, to));
+        let mut range = self.records(table).range::<[u8], _>((from, to));
         let mut step = |(key, value): (&Bytes, &Bytes)| visit(key, value);
         let _ = match direction {
-            Direction::Ascending => { range }.try_for_each(&mut step),
+            Direction::Ascending => range.try_for_each(&mut step),
             Direction::Descending => range.rev().try_for_each(&mut step),
         };
         Ok(())
@@ -120,14 +132,12 @@ impl Tables for MemoryTables {
 
 impl TablesMut for MemoryTables {
     fn put(&mut self, table: Table, key: Bytes, value: Bytes) -> Result<(), Infallible> {
-        self.tables.entry(table).or_default().insert(key, value);
+        self.records_mut(table).insert(key, value);
         Ok(())
     }
 
     fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), Infallible> {
-        if let Some(records) = self.tables.get_mut(&table) {
-            records.remove(key);
-        }
+        self.records_mut(table).remove(key);
         Ok(())
     }
 }
