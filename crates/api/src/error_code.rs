@@ -1,0 +1,237 @@
+//! Every way in which a request can fail, once.
+
+use std::fmt;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Why a request was not done. The one list: a code has one HTTP status, and says whether the request
+/// may be repeated and whether it may have taken effect all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ErrorCode {
+    /// The key is empty.
+    KeyEmpty,
+    /// The key is longer than 1,024 bytes; the message names the limit.
+    KeyTooLong,
+    /// The key in the path is not properly percent-encoded.
+    BadKey,
+    /// A query parameter is unknown, given twice, or has a bad value; the message names it.
+    BadQuery,
+    /// A header has a form that is not supported; the message names it.
+    BadHeader,
+    /// The request carries a body where none belongs, or its body broke off.
+    BadBody,
+    /// The value is longer than the limit, which the message names.
+    ValueTooLarge,
+    /// There is no such key.
+    KeyNotFound,
+    /// There is no such path.
+    NotFound,
+    /// The path has no such method; `Allow` lists those that it has.
+    MethodNotAllowed,
+    /// The body did not arrive before the request's deadline; nothing was done.
+    RequestTimeout,
+    /// The condition of a conditional write did not hold; nothing was done. `ETag` has the key's
+    /// current revision, if the key exists.
+    PreconditionFailed,
+    /// Too much is in flight on this node; nothing was done.
+    Overloaded,
+    /// A record on the node's disk is damaged.
+    Damaged,
+    /// No leader with a quorum was found before the deadline; nothing was done.
+    Unavailable,
+    /// The node is shutting down; nothing was done.
+    ShuttingDown,
+    /// The nodes passed the request on to each other without finding the leader; nothing was done.
+    TooManyHops,
+    /// The write was proposed and not seen to commit: it may or may not have taken effect, or take
+    /// effect later. Not a failure: read the key to learn which.
+    OutcomeUnknown,
+    /// The leader's disk is nearly full; nothing was done. Reads and deletes go on.
+    DiskFull,
+}
+
+impl ErrorCode {
+    /// Every code.
+    pub const ALL: [ErrorCode; 19] = [
+        ErrorCode::KeyEmpty,
+        ErrorCode::KeyTooLong,
+        ErrorCode::BadKey,
+        ErrorCode::BadQuery,
+        ErrorCode::BadHeader,
+        ErrorCode::BadBody,
+        ErrorCode::ValueTooLarge,
+        ErrorCode::KeyNotFound,
+        ErrorCode::NotFound,
+        ErrorCode::MethodNotAllowed,
+        ErrorCode::RequestTimeout,
+        ErrorCode::PreconditionFailed,
+        ErrorCode::Overloaded,
+        ErrorCode::Damaged,
+        ErrorCode::Unavailable,
+        ErrorCode::ShuttingDown,
+        ErrorCode::TooManyHops,
+        ErrorCode::OutcomeUnknown,
+        ErrorCode::DiskFull,
+    ];
+
+    /// The code as it stands in the answer.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ErrorCode::KeyEmpty => "key_empty",
+            ErrorCode::KeyTooLong => "key_too_long",
+            ErrorCode::BadKey => "bad_key",
+            ErrorCode::BadQuery => "bad_query",
+            ErrorCode::BadHeader => "bad_header",
+            ErrorCode::BadBody => "bad_body",
+            ErrorCode::ValueTooLarge => "value_too_large",
+            ErrorCode::KeyNotFound => "key_not_found",
+            ErrorCode::NotFound => "not_found",
+            ErrorCode::MethodNotAllowed => "method_not_allowed",
+            ErrorCode::RequestTimeout => "request_timeout",
+            ErrorCode::PreconditionFailed => "precondition_failed",
+            ErrorCode::Overloaded => "overloaded",
+            ErrorCode::Damaged => "damaged",
+            ErrorCode::Unavailable => "unavailable",
+            ErrorCode::ShuttingDown => "shutting_down",
+            ErrorCode::TooManyHops => "too_many_hops",
+            ErrorCode::OutcomeUnknown => "outcome_unknown",
+            ErrorCode::DiskFull => "disk_full",
+        }
+    }
+
+    /// The code with that name. A client may meet a newer server's code that it does not know.
+    pub fn from_name(name: &str) -> Option<Self> {
+        ErrorCode::ALL.into_iter().find(|code| code.name() == name)
+    }
+
+    /// The HTTP status that goes with the code.
+    pub const fn status(self) -> u16 {
+        match self {
+            ErrorCode::KeyEmpty
+            | ErrorCode::KeyTooLong
+            | ErrorCode::BadKey
+            | ErrorCode::BadQuery
+            | ErrorCode::BadHeader
+            | ErrorCode::BadBody => 400,
+            ErrorCode::KeyNotFound | ErrorCode::NotFound => 404,
+            ErrorCode::MethodNotAllowed => 405,
+            ErrorCode::RequestTimeout => 408,
+            ErrorCode::PreconditionFailed => 412,
+            ErrorCode::ValueTooLarge => 413,
+            ErrorCode::Overloaded => 429,
+            ErrorCode::Damaged => 500,
+            ErrorCode::Unavailable | ErrorCode::ShuttingDown | ErrorCode::TooManyHops => 503,
+            ErrorCode::OutcomeUnknown => 504,
+            ErrorCode::DiskFull => 507,
+        }
+    }
+
+    /// Whether the same request, repeated later or at another node, may well succeed and is safe to
+    /// repeat because it has done nothing. Never true together with [`ErrorCode::outcome_unknown`].
+    pub const fn is_retryable(self) -> bool {
+        match self {
+            ErrorCode::RequestTimeout
+            | ErrorCode::Overloaded
+            | ErrorCode::Unavailable
+            | ErrorCode::ShuttingDown
+            | ErrorCode::TooManyHops => true,
+            ErrorCode::KeyEmpty
+            | ErrorCode::KeyTooLong
+            | ErrorCode::BadKey
+            | ErrorCode::BadQuery
+            | ErrorCode::BadHeader
+            | ErrorCode::BadBody
+            | ErrorCode::ValueTooLarge
+            | ErrorCode::KeyNotFound
+            | ErrorCode::NotFound
+            | ErrorCode::MethodNotAllowed
+            | ErrorCode::PreconditionFailed
+            | ErrorCode::Damaged
+            | ErrorCode::OutcomeUnknown
+            | ErrorCode::DiskFull => false,
+        }
+    }
+
+    /// Whether a write that was answered with this code may have taken effect all the same.
+    pub const fn outcome_unknown(self) -> bool {
+        matches!(self, ErrorCode::OutcomeUnknown)
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl Serialize for ErrorCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for ErrorCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        ErrorCode::from_name(&name)
+            .ok_or_else(|| D::Error::custom(format_args!("{name:?} is not a known error code")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_lead_back_to_their_code() {
+        for code in ErrorCode::ALL {
+            assert_eq!(ErrorCode::from_name(code.name()), Some(code));
+        }
+        assert_eq!(ErrorCode::from_name("no_such_code"), None);
+    }
+
+    #[test]
+    fn an_unknown_outcome_is_never_retryable() {
+        for code in ErrorCode::ALL {
+            assert!(!(code.is_retryable() && code.outcome_unknown()), "{code}");
+        }
+    }
+
+    /// The codes are part of the API: a change here breaks clients.
+    #[test]
+    fn the_list_is_what_clients_know() {
+        let list: Vec<String> = ErrorCode::ALL
+            .iter()
+            .map(|code| {
+                let retryable = if code.is_retryable() { " retryable" } else { "" };
+                let unknown = if code.outcome_unknown() { " unknown" } else { "" };
+                format!("{} {code}{retryable}{unknown}", code.status())
+            })
+            .collect();
+        assert_eq!(
+            list,
+            [
+                "400 key_empty",
+                "400 key_too_long",
+                "400 bad_key",
+                "400 bad_query",
+                "400 bad_header",
+                "400 bad_body",
+                "413 value_too_large",
+                "404 key_not_found",
+                "404 not_found",
+                "405 method_not_allowed",
+                "408 request_timeout retryable",
+                "412 precondition_failed",
+                "429 overloaded retryable",
+                "500 damaged",
+                "503 unavailable retryable",
+                "503 shutting_down retryable",
+                "503 too_many_hops retryable",
+                "504 outcome_unknown unknown",
+                "507 disk_full",
+            ]
+        );
+    }
+}
