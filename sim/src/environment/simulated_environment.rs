@@ -1,0 +1,100 @@
+//! The environment of one simulated node.
+
+use std::future::Future;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, UNIX_EPOCH};
+
+use madsim::rand::RngCore;
+use madsim::time::TimeHandle;
+use quorate_environment::worker::worker_channel;
+use quorate_environment::{Environment, Moment, WallTime, Worker, WorkerFinished, WorkerHandle};
+
+use super::disk_latency::DiskLatency;
+use super::network::{SimulatedListener, SimulatedNetwork, SimulatedStream};
+use super::runtime::SimulatedRuntime;
+use super::sleep::Sleep;
+
+/// A node's world inside a simulation. Clones share the world.
+///
+/// Nodes of one simulation share the network and, today, the clock; each has a disk of its own. A
+/// clock of each node's own (a rate and an offset) would be a field here, through which `now`,
+/// `wall_now` and `sleep_until` go.
+#[derive(Clone, Debug, Default)]
+pub struct SimulatedEnvironment {
+    network: SimulatedNetwork,
+    disk_latency: Arc<Mutex<DiskLatency>>,
+}
+
+impl SimulatedEnvironment {
+    /// A node's world on `network`, with the default disk.
+    pub fn new(network: SimulatedNetwork) -> Self {
+        Self { network, disk_latency: Arc::default() }
+    }
+
+    /// The network that this node is on.
+    pub fn network(&self) -> &SimulatedNetwork {
+        &self.network
+    }
+
+    /// Gives this node's disk another latency, from its next round on.
+    pub fn set_disk_latency(&self, latency: DiskLatency) {
+        *self.disk_latency.lock().expect("nothing panics under this lock") = latency;
+    }
+
+    fn draw_disk_latency(&self) -> Duration {
+        let latency = *self.disk_latency.lock().expect("nothing panics under this lock");
+        latency.draw()
+    }
+}
+
+impl Environment for SimulatedEnvironment {
+    type Runtime = SimulatedRuntime;
+    type Stream = SimulatedStream;
+    type Listener = SimulatedListener;
+
+    fn now(&self) -> Moment {
+        Moment::from_origin(TimeHandle::current().elapsed())
+    }
+
+    fn wall_now(&self) -> WallTime {
+        let since_epoch = TimeHandle::current()
+            .now_time()
+            .duration_since(UNIX_EPOCH)
+            .expect("a simulation begins after 1970");
+        WallTime::from_unix_milliseconds(since_epoch.as_millis() as u64)
+    }
+
+    fn sleep_until(&self, moment: Moment) -> impl Future<Output = ()> + Send + 'static {
+        let remaining = moment.saturating_since(self.now());
+        Sleep::until(TimeHandle::current().now_instant().checked_add(remaining))
+    }
+
+    async fn listen(&self, address: &str) -> io::Result<SimulatedListener> {
+        self.network.listen(address).await
+    }
+
+    async fn connect(&self, address: &str) -> io::Result<SimulatedStream> {
+        self.network.connect(address).await
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        madsim::rand::thread_rng().fill_bytes(bytes);
+    }
+
+    fn spawn<F>(&self, name: &'static str, future: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        // Dropping the handle detaches the task.
+        drop(madsim::task::Builder::new().name(name).spawn(future));
+    }
+
+    fn spawn_worker<W: Worker>(&self, name: &str, worker: W) -> (WorkerHandle<W::Job>, WorkerFinished) {
+        let (handle, finished, worker_loop) = worker_channel(worker);
+        let environment = self.clone();
+        let rounds = worker_loop.run_async(move || Sleep::exactly(environment.draw_disk_latency()));
+        drop(madsim::task::Builder::new().name(name).spawn(rounds));
+        (handle, finished)
+    }
+}
