@@ -7,8 +7,8 @@
 //! and compaction changes nothing.
 //!
 //! The hash is XXH3-128, because the digest guards against faults and bugs, not against people who choose
-//! values to make replicas collide: they could at most hide a fault that they cannot cause. It is several
-//! times faster than a cryptographic one.
+//! values to make replicas collide: they could at most hide a fault that they cannot cause. It is ten times
+//! faster than BLAKE3 (256 bytes: 50 against 560 ns).
 //!
 //! Elements are independent of how records are stored: a new record format does not change the digest.
 //! A new definition of elements needs a new cluster version, because all replicas have to change at once.

@@ -125,5 +125,11 @@ pub(crate) fn is_table_empty<T: Tables>(tables: &T, table: Table) -> Result<bool
 
 /// The error for a record that cannot be trusted.
 pub(crate) fn damaged<E>(table: Table, key: &[u8], cause: impl Display) -> MachineError<E> {
-    MachineError::Damaged(format!("{} \"{}\": {cause}", table.name(), key.escape_ascii()))
+    let name = table.name();
+    MachineError::Damaged(match (table, Position::decode(key)) {
+        (Table::History, Ok(Position { revision, sub_index })) => {
+            format!("{name} revision {revision}, change {sub_index}: {cause}")
+        }
+        _ => format!("{name} \"{}\": {cause}", key.escape_ascii()),
+    })
 }

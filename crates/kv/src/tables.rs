@@ -56,6 +56,8 @@ pub enum Direction {
 pub type Visitor<'visit> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'visit;
 
 /// Read access to ordered tables of byte strings.
+///
+/// Keys have 1 to [`crate::Command::KEY_BYTES_MAX`] bytes, values any number. Bounds may be empty.
 pub trait Tables {
     /// Why a read can fail. Local: the caller stops the node.
     type Error: std::error::Error + Send + Sync + 'static;

@@ -46,8 +46,14 @@ pub(super) fn scans_between_any_bounds_agree<T: TablesMut>(make: &impl Fn() -> T
     let (tables, memory) = filled(make, Table::KeyIndex, &keys);
     for from in &bounds {
         for to in &bounds {
+            // Said without a scan, because the memory tables have to be right, too.
+            let mut between: Vec<_> = keys.into_iter().filter(|key| is_between(key, *from, *to)).collect();
             for direction in DIRECTIONS {
                 compare_scans(&tables, &memory, Table::KeyIndex, (*from, *to), direction, usize::MAX);
+                let found = scan(&tables, Table::KeyIndex, (*from, *to), direction, usize::MAX);
+                let found: Vec<_> = found.iter().map(|(key, _)| &key[..]).collect();
+                assert_eq!(found, between, "between {from:?} and {to:?}, {direction:?}");
+                between.reverse();
             }
         }
     }
@@ -57,6 +63,20 @@ pub(super) fn scans_between_any_bounds_agree<T: TablesMut>(make: &impl Fn() -> T
             compare_scans(&tables, &memory, table, (bounds[0], Bound::Unbounded), direction, usize::MAX);
         }
     }
+}
+
+fn is_between(key: &[u8], from: Bound<&[u8]>, to: Bound<&[u8]>) -> bool {
+    let is_behind_from = match from {
+        Bound::Included(from) => key >= from,
+        Bound::Excluded(from) => key > from,
+        Bound::Unbounded => true,
+    };
+    let is_before_to = match to {
+        Bound::Included(to) => key <= to,
+        Bound::Excluded(to) => key < to,
+        Bound::Unbounded => true,
+    };
+    is_behind_from && is_before_to
 }
 
 pub(super) fn a_scan_stops_when_told<T: TablesMut>(make: &impl Fn() -> T) {
