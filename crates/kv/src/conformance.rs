@@ -1,5 +1,6 @@
 //! What every implementation of the tables has to pass: [`tables_suite`] compares it with
-//! [`MemoryTables`], [`machine_suite`] runs the state machine on it and compares that with a plain model.
+//! [`crate::MemoryTables`], [`machine_suite`] runs the state machine on it and compares that with a
+//! plain model.
 //!
 //! `make` gives fresh, empty tables. An implementation with a life of its own (an overlay that is now and
 //! then written down) should live it between the calls: a wrapper that does so on every few writes will do.
