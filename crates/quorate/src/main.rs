@@ -1,2 +1,68 @@
-//! Placeholder.
-fn main() {}
+//! The `quorate` command: the only place where environment, storage, network and HTTP meet.
+
+mod arguments;
+mod client_commands;
+mod configuration;
+mod dev;
+mod error;
+mod node;
+mod serve;
+mod signals;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::arguments::{Arguments, Command};
+use crate::error::CommandError;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Err(error) = start_logging(&arguments.log) {
+        return fail(&format!("--log: '{}' is not a log filter: {error}", arguments.log), ExitCode::from(2));
+    }
+    stop_on_panic();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("cannot start: {error}"), ExitCode::FAILURE),
+    };
+    match runtime.block_on(run(arguments.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error.to_string(), error.exit_code()),
+    }
+}
+
+async fn run(command: Command) -> Result<(), CommandError> {
+    match command {
+        Command::Dev(arguments) => dev::run(arguments).await,
+        Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Put(arguments) => client_commands::put(arguments).await,
+        Command::Get(arguments) => client_commands::get(arguments).await,
+        Command::Delete(arguments) => client_commands::delete(arguments).await,
+        Command::Status(arguments) => client_commands::status(arguments).await,
+    }
+}
+
+fn start_logging(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
+    // openraft tells of every vote and every lost connection; a user asks for that with --log.
+    let filter = EnvFilter::builder().parse(format!("openraft=warn,{filter}"))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    Ok(())
+}
+
+/// A panic is a broken invariant. One node must not go on in an unknown state, so the process ends.
+fn stop_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
+}
+
+fn fail(message: &str, code: ExitCode) -> ExitCode {
+    // Nothing can be done if standard error is closed.
+    let _ = writeln!(std::io::stderr(), "error: {message}");
+    code
+}

@@ -1,11 +1,31 @@
-//! One Raft replica of the store.
+//! One Raft replica of the store: openraft wired to environment, storage and peers.
+//!
+//! [`Replica`] is the whole of a node below HTTP: it forms the cluster ([`formation`]), runs Raft,
+//! batches writes ([`proposer`]), serves reads ([`read_index`], [`freshness`]), passes on what only the
+//! leader can do, and says how it is ([`Status`]). It is generic over the environment and knows neither
+//! HTTP nor which world it lives in.
 
 pub mod context;
 pub mod errors;
+mod formation;
+mod freshness;
+mod gate;
+mod handler;
+mod housekeeping;
+mod leadership;
+pub mod options;
+mod proposer;
+mod raft;
+mod read_index;
 pub mod replica;
+mod rounds;
+mod start;
 pub mod status;
+mod status_view;
+mod wire;
 
 pub use context::{Principal, RequestContext};
 pub use errors::{ReadError, WriteError};
-pub use replica::{Consistency, ReadAnswer, Replica, ReplicaOptions, StartError};
+pub use options::{ReplicaOptions, StartError};
+pub use replica::{Consistency, ReadAnswer, Replica};
 pub use status::{MemberStatus, Role, Status};

@@ -1,0 +1,181 @@
+//! The command line, as clap reads it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A replicated key-value store: linearizable by default, any node answers any request.
+///
+/// Try it: `quorate dev` starts three nodes on this machine and prints three lines to paste.
+#[derive(Debug, Parser)]
+#[command(name = "quorate", version, propagate_version = true, max_term_width = 100)]
+pub struct Arguments {
+    /// What to log: a level (error, warn, info, debug, trace) or filters by module, comma-separated.
+    #[arg(long, global = true, env = "QUORATE_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start three nodes on this machine, in one process, to try things out.
+    Dev(DevArguments),
+    /// Run one node of a cluster.
+    Serve(ServeArguments),
+    /// Set a key's value.
+    Put(PutArguments),
+    /// Print a key's value.
+    Get(GetArguments),
+    /// Remove a key.
+    Delete(DeleteArguments),
+    /// Show the cluster as one of its nodes sees it.
+    Status(StatusArguments),
+}
+
+/// `quorate dev`.
+#[derive(Debug, Args)]
+pub struct DevArguments {
+    /// Where the three data directories are kept. By default below the user's data directory, so that
+    /// the next start finds what this one stored.
+    #[arg(long, env = "QUORATE_DEV_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// The first node's HTTP port; the others take the next two. Peers use the same ports plus 100.
+    #[arg(long, env = "QUORATE_DEV_PORT", default_value_t = 7801, value_parser = clap::value_parser!(u16).range(1..=65_000), value_name = "PORT")]
+    pub port: u16,
+}
+
+/// `quorate serve`. Every setting can also come from the environment or from a file; a flag wins over
+/// the environment, which wins over the file.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A cluster of three on one machine, each line in a shell of its own:
+  quorate serve --id 1 --data-dir n1 --listen 127.0.0.1:7801 --peer-listen 127.0.0.1:7901 \\
+      --initial-cluster 1=127.0.0.1:7901,2=127.0.0.1:7902,3=127.0.0.1:7903
+  quorate serve --id 2 --data-dir n2 --listen 127.0.0.1:7802 --peer-listen 127.0.0.1:7902 \\
+      --initial-cluster 1=127.0.0.1:7901,2=127.0.0.1:7902,3=127.0.0.1:7903
+  quorate serve --id 3 --data-dir n3 --listen 127.0.0.1:7803 --peer-listen 127.0.0.1:7903 \\
+      --initial-cluster 1=127.0.0.1:7901,2=127.0.0.1:7902,3=127.0.0.1:7903
+The cluster forms when all of them have been started once. From then on a majority is enough.")]
+pub struct ServeArguments {
+    /// A TOML file with any of these settings (`id = 1`, `data-dir = \"…\"`, …).
+    #[arg(long, env = "QUORATE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// The settings.
+    #[command(flatten)]
+    pub settings: ServeSettings,
+}
+
+/// The settings of one node.
+#[derive(Clone, Debug, Default, Args, serde::Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct ServeSettings {
+    /// This node's member number, 1 or greater, unique in the cluster.
+    #[arg(long, env = "QUORATE_ID", value_name = "NUMBER")]
+    pub id: Option<u64>,
+
+    /// Where this node keeps its data. Made if it does not exist. Never share or copy it.
+    #[arg(long, env = "QUORATE_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Where to listen for clients [default: 127.0.0.1:7801].
+    #[arg(long, env = "QUORATE_LISTEN", value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+
+    /// Where to listen for peers [default: 127.0.0.1:7901].
+    #[arg(long, env = "QUORATE_PEER_LISTEN", value_name = "HOST:PORT")]
+    pub peer_listen: Option<String>,
+
+    /// The URL at which clients reach this node, told to the other nodes [default: http://LISTEN].
+    #[arg(long, env = "QUORATE_ADVERTISE_URL", value_name = "URL")]
+    pub advertise_url: Option<String>,
+
+    /// Every initial member and where peers reach it, this node included.
+    #[arg(long, env = "QUORATE_INITIAL_CLUSTER", value_name = "1=HOST:PORT,2=HOST:PORT,…")]
+    pub initial_cluster: Option<String>,
+
+    /// How often a leader says that it is alive, in milliseconds [default: 100]. A failed leader is
+    /// replaced after 3 to 6 times that. The same on all nodes.
+    #[arg(long, env = "QUORATE_HEARTBEAT_INTERVAL_MS", value_name = "MS")]
+    pub heartbeat_interval_ms: Option<u64>,
+}
+
+/// Where client commands find the cluster.
+#[derive(Debug, Args)]
+pub struct ConnectionArguments {
+    /// The nodes to ask, in this order.
+    #[arg(
+        long,
+        env = "QUORATE_ENDPOINTS",
+        value_delimiter = ',',
+        default_value = "http://127.0.0.1:7801,http://127.0.0.1:7802,http://127.0.0.1:7803",
+        value_name = "URL,…"
+    )]
+    pub endpoints: Vec<String>,
+
+    /// How long the whole request may take.
+    #[arg(long, default_value = "5s", value_parser = parse_duration, value_name = "TIME")]
+    pub timeout: Duration,
+}
+
+/// `quorate put`.
+#[derive(Debug, Args)]
+pub struct PutArguments {
+    /// The key.
+    pub key: String,
+    /// The value; `-` or none reads standard input.
+    pub value: Option<String>,
+    /// Put only if the key's newest change has this revision.
+    #[arg(long, value_name = "REVISION", conflicts_with = "if_absent")]
+    pub if_revision: Option<u64>,
+    /// Put only if the key does not exist.
+    #[arg(long)]
+    pub if_absent: bool,
+    /// Where to send it.
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
+}
+
+/// `quorate get`.
+#[derive(Debug, Args)]
+pub struct GetArguments {
+    /// The key.
+    pub key: String,
+    /// Answer from the node's own state, however old.
+    #[arg(long)]
+    pub stale: bool,
+    /// Where to send it.
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
+}
+
+/// `quorate delete`.
+#[derive(Debug, Args)]
+pub struct DeleteArguments {
+    /// The key.
+    pub key: String,
+    /// Delete only if the key's newest change has this revision.
+    #[arg(long, value_name = "REVISION")]
+    pub if_revision: Option<u64>,
+    /// Where to send it.
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
+}
+
+/// `quorate status`.
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// Where to send it.
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    quorate_api::parse_duration(text).ok_or_else(|| format!("'{text}' is not a time like 500ms, 5s or 1m"))
+}

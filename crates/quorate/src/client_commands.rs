@@ -1,0 +1,1 @@
+//! `quorate put`, `get`, `delete`, `status`.

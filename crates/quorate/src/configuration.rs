@@ -1,0 +1,229 @@
+//! From flags, environment and file to the settings of a node.
+
+use std::path::{Path, PathBuf};
+
+use quorate_replica::ReplicaOptions;
+use quorate_storage::StorageOptions;
+
+use crate::arguments::{ServeArguments, ServeSettings};
+
+/// Settings that do not make a node.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigurationError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("the configuration file {path} is not valid: {source}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        source: Box<toml::de::Error>,
+    },
+    /// A setting has no value and no default.
+    #[error("{name} is not set: give --{name}, the variable {variable}, or `{name} = …` in the configuration file")]
+    Missing {
+        /// The setting.
+        name: &'static str,
+        /// Its environment variable.
+        variable: &'static str,
+    },
+    /// A setting's value makes no sense.
+    #[error("--{name}: {reason}")]
+    Invalid {
+        /// The setting.
+        name: &'static str,
+        /// What is wrong with it, and what would be right.
+        reason: String,
+    },
+}
+
+/// One node, completely configured.
+#[derive(Clone, Debug)]
+pub struct NodeConfiguration {
+    /// `HOST:PORT` for clients.
+    pub listen: String,
+    /// Everything else.
+    pub replica: ReplicaOptions,
+}
+
+/// The default heartbeat interval. Elections start three to six intervals after the last heartbeat, so
+/// a failed leader is replaced in less than a second on a healthy network.
+pub const HEARTBEAT_INTERVAL_MS_DEFAULT: u64 = 100;
+/// Bytes of writes in flight on one node.
+pub const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 64 << 20;
+
+/// The configuration that `arguments` and the file that they name amount to.
+pub fn load(arguments: ServeArguments) -> Result<NodeConfiguration, ConfigurationError> {
+    let file = match &arguments.config {
+        Some(path) => read_file(path)?,
+        None => ServeSettings::default(),
+    };
+    resolve(merge(arguments.settings, file))
+}
+
+fn read_file(path: &Path) -> Result<ServeSettings, ConfigurationError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigurationError::Read { path: path.to_owned(), source })?;
+    toml::from_str(&text)
+        .map_err(|source| ConfigurationError::Parse { path: path.to_owned(), source: Box::new(source) })
+}
+
+/// Flags and environment win over the file.
+fn merge(flags: ServeSettings, file: ServeSettings) -> ServeSettings {
+    ServeSettings {
+        id: flags.id.or(file.id),
+        data_dir: flags.data_dir.or(file.data_dir),
+        listen: flags.listen.or(file.listen),
+        peer_listen: flags.peer_listen.or(file.peer_listen),
+        advertise_url: flags.advertise_url.or(file.advertise_url),
+        initial_cluster: flags.initial_cluster.or(file.initial_cluster),
+        heartbeat_interval_ms: flags.heartbeat_interval_ms.or(file.heartbeat_interval_ms),
+    }
+}
+
+fn resolve(settings: ServeSettings) -> Result<NodeConfiguration, ConfigurationError> {
+    let member =
+        settings.id.ok_or(ConfigurationError::Missing { name: "id", variable: "QUORATE_ID" })?;
+    if member == 0 {
+        return Err(ConfigurationError::Invalid { name: "id", reason: "member numbers start at 1".to_owned() });
+    }
+    let data_directory = settings
+        .data_dir
+        .ok_or(ConfigurationError::Missing { name: "data-dir", variable: "QUORATE_DATA_DIR" })?;
+    let initial_cluster = settings
+        .initial_cluster
+        .ok_or(ConfigurationError::Missing { name: "initial-cluster", variable: "QUORATE_INITIAL_CLUSTER" })?;
+    let initial_cluster = parse_initial_cluster(&initial_cluster)?;
+    if !initial_cluster.iter().any(|(number, _)| *number == member) {
+        let reason = format!("member {member} (--id) is not in it; every node must be given the same list");
+        return Err(ConfigurationError::Invalid { name: "initial-cluster", reason });
+    }
+    let listen = settings.listen.unwrap_or_else(|| "127.0.0.1:7801".to_owned());
+    check_address("listen", &listen)?;
+    let peer_listen = settings.peer_listen.unwrap_or_else(|| "127.0.0.1:7901".to_owned());
+    check_address("peer-listen", &peer_listen)?;
+    let heartbeat_interval_ms = settings.heartbeat_interval_ms.unwrap_or(HEARTBEAT_INTERVAL_MS_DEFAULT);
+    if !(10..=10_000).contains(&heartbeat_interval_ms) {
+        let reason = format!("{heartbeat_interval_ms} is not between 10 and 10000 milliseconds");
+        return Err(ConfigurationError::Invalid { name: "heartbeat-interval-ms", reason });
+    }
+    let client_url = settings.advertise_url.unwrap_or_else(|| format!("http://{listen}"));
+    Ok(NodeConfiguration {
+        listen,
+        replica: ReplicaOptions {
+            member,
+            data_directory,
+            peer_listen,
+            client_url,
+            initial_cluster,
+            proposal_bytes_in_flight_max: PROPOSAL_BYTES_IN_FLIGHT_MAX,
+            heartbeat_interval_ms,
+            storage: StorageOptions::default(),
+        },
+    })
+}
+
+/// Reads `1=HOST:PORT,2=HOST:PORT`.
+fn parse_initial_cluster(text: &str) -> Result<Vec<(u64, String)>, ConfigurationError> {
+    let invalid = |reason: String| ConfigurationError::Invalid { name: "initial-cluster", reason };
+    let mut members: Vec<(u64, String)> = Vec::new();
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (number, address) = part
+            .split_once('=')
+            .ok_or_else(|| invalid(format!("'{part}' is not NUMBER=HOST:PORT, for example 1=10.0.0.1:7901")))?;
+        let number: u64 = number
+            .parse()
+            .ok()
+            .filter(|number| *number > 0)
+            .ok_or_else(|| invalid(format!("'{number}' in '{part}' is not a member number, 1 or greater")))?;
+        check_address("initial-cluster", address)?;
+        if members.iter().any(|(known, _)| *known == number) {
+            return Err(invalid(format!("member {number} is listed twice")));
+        }
+        members.push((number, address.to_owned()));
+    }
+    if members.is_empty() {
+        return Err(invalid("it is empty; list every member as NUMBER=HOST:PORT, comma-separated".to_owned()));
+    }
+    Ok(members)
+}
+
+fn check_address(name: &'static str, address: &str) -> Result<(), ConfigurationError> {
+    let valid = address
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if valid {
+        Ok(())
+    } else {
+        let reason = format!("'{address}' is not HOST:PORT, for example 127.0.0.1:7801");
+        Err(ConfigurationError::Invalid { name, reason })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete() -> ServeSettings {
+        ServeSettings {
+            id: Some(2),
+            data_dir: Some("data".into()),
+            initial_cluster: Some("1=a:1,2=b:2".to_owned()),
+            ..ServeSettings::default()
+        }
+    }
+
+    fn refusal(settings: ServeSettings) -> String {
+        resolve(settings).expect_err("the settings are refused").to_string()
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file: ServeSettings =
+            toml::from_str("id = 7\ndata-dir = \"d\"\nlisten = \"h:1\"\n").expect("valid settings");
+        let merged = merge(ServeSettings { id: Some(2), ..ServeSettings::default() }, file);
+        assert_eq!((merged.id, merged.listen.as_deref()), (Some(2), Some("h:1")));
+    }
+
+    #[test]
+    fn an_unknown_setting_in_the_file_is_refused() {
+        let error = toml::from_str::<ServeSettings>("lisen = \"h:1\"").expect_err("a misspelt setting");
+        assert!(error.to_string().contains("lisen"), "{error}");
+    }
+
+    #[test]
+    fn defaults_fill_what_is_not_set() {
+        let node = resolve(complete()).expect("complete settings");
+        assert_eq!(node.listen, "127.0.0.1:7801");
+        assert_eq!(node.replica.client_url, "http://127.0.0.1:7801");
+        assert_eq!(node.replica.initial_cluster, vec![(1, "a:1".to_owned()), (2, "b:2".to_owned())]);
+    }
+
+    #[test]
+    fn a_missing_setting_is_named_with_every_way_to_give_it() {
+        let text = refusal(ServeSettings { id: None, ..complete() });
+        assert!(text.contains("--id") && text.contains("QUORATE_ID"), "{text}");
+    }
+
+    #[test]
+    fn members_that_do_not_fit_are_refused() {
+        for (cluster, expected) in [
+            ("1=a:1", "member 2"),
+            ("2=b", "HOST:PORT"),
+            ("2:b:1", "NUMBER=HOST:PORT"),
+            ("0=a:1,2=b:2", "1 or greater"),
+            ("2=a:1,2=b:2", "twice"),
+            ("", "empty"),
+        ] {
+            let text = refusal(ServeSettings { initial_cluster: Some(cluster.to_owned()), ..complete() });
+            assert!(text.contains(expected), "{cluster}: {text}");
+        }
+    }
+}

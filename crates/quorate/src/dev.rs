@@ -1,0 +1,102 @@
+//! `quorate dev`: three nodes in one process, to try things out.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use directories::ProjectDirs;
+use quorate_environment::{Environment, TokioEnvironment};
+use quorate_replica::ReplicaOptions;
+use quorate_storage::StorageOptions;
+use tokio::io::AsyncWriteExt;
+
+use crate::arguments::DevArguments;
+use crate::configuration::{HEARTBEAT_INTERVAL_MS_DEFAULT, NodeConfiguration, PROPOSAL_BYTES_IN_FLIGHT_MAX};
+use crate::error::CommandError;
+use crate::node::Node;
+use crate::signals::StopSignals;
+
+/// How many nodes there are.
+const NODES: u16 = 3;
+/// Peers listen this far above the HTTP ports.
+const PEER_PORT_OFFSET: u16 = 100;
+/// How long the nodes may take to elect a leader before the user is told anyway.
+const READY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// Runs three nodes until asked to stop or until one cannot go on.
+pub async fn run(arguments: DevArguments) -> Result<(), CommandError> {
+    let stop = StopSignals::catch()?;
+    let data_directory = match arguments.data_dir {
+        Some(directory) => directory,
+        None => default_data_directory()?,
+    };
+    let mut nodes = Vec::new();
+    for member in 1..=NODES {
+        nodes.push(Node::start(configuration(member, arguments.port, &data_directory)).await?);
+    }
+    let serve = async {
+        await_ready(&nodes).await;
+        tokio::io::stdout().write_all(welcome(&nodes, &data_directory).as_bytes()).await?;
+        let failures = nodes.iter().map(|node| Box::pin(node.failed()));
+        Err(CommandError::from(futures::future::select_all(failures).await.0))
+    };
+    tokio::select! {
+        biased;
+        () = stop.requested() => {}
+        result = serve => return result,
+    }
+    tokio::io::stdout().write_all(b"\nStopping. The data stays where it is.\n").await?;
+    // All at once and without handing leadership over: nobody stays to take it.
+    futures::future::join_all(nodes.into_iter().map(Node::stop_with_the_cluster)).await;
+    Ok(())
+}
+
+fn default_data_directory() -> Result<PathBuf, CommandError> {
+    let directories = ProjectDirs::from("", "", "quorate").ok_or(CommandError::NoDataDirectory)?;
+    Ok(directories.data_dir().join("dev"))
+}
+
+fn configuration(member: u16, first_port: u16, data_directory: &Path) -> NodeConfiguration {
+    let address = |number: u16, offset: u16| format!("127.0.0.1:{}", first_port + number - 1 + offset);
+    NodeConfiguration {
+        listen: address(member, 0),
+        replica: ReplicaOptions {
+            member: u64::from(member),
+            data_directory: data_directory.join(format!("node-{member}")),
+            peer_listen: address(member, PEER_PORT_OFFSET),
+            client_url: format!("http://{}", address(member, 0)),
+            initial_cluster: (1..=NODES).map(|number| (u64::from(number), address(number, PEER_PORT_OFFSET))).collect(),
+            proposal_bytes_in_flight_max: PROPOSAL_BYTES_IN_FLIGHT_MAX,
+            heartbeat_interval_ms: HEARTBEAT_INTERVAL_MS_DEFAULT,
+            storage: StorageOptions::default(),
+        },
+    }
+}
+
+/// Waits until every node can serve, so that what is printed works when it is read.
+async fn await_ready(nodes: &[Node]) {
+    let environment = TokioEnvironment::new();
+    let deadline = environment.now() + READY_TIMEOUT;
+    for node in nodes {
+        if node.replica().ready(deadline).await.is_err() {
+            tracing::warn!(node = node.url, "this node is not ready yet; it will say so at /readyz");
+        }
+    }
+}
+
+fn welcome(nodes: &[Node], data_directory: &Path) -> String {
+    let mut text = String::from("Quorate is running: three nodes, any of them answers any request.\n\n");
+    for node in nodes {
+        writeln!(text, "  {}", node.url).expect("writing to a string cannot fail");
+    }
+    let [first, second, third] = [&nodes[0].url, &nodes[1].url, &nodes[2].url];
+    write!(
+        text,
+        "\nData: {}\n\nTry:\n  \
+         curl -X PUT --data-binary 'hello' {first}/v1/kv/greeting\n  \
+         curl {second}/v1/kv/greeting\n  \
+         curl {third}/v1/cluster\n\nCtrl-C stops.\n",
+        data_directory.display()
+    )
+    .expect("writing to a string cannot fail");
+    text
+}

@@ -1,0 +1,64 @@
+//! How a replica is set up, and why it may not start.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use quorate_storage::{OpenError, StorageOptions};
+
+/// How a replica is set up.
+#[derive(Clone, Debug)]
+pub struct ReplicaOptions {
+    /// This node's member number.
+    pub member: u64,
+    /// Its data directory.
+    pub data_directory: PathBuf,
+    /// `HOST:PORT` to listen on for peers.
+    pub peer_listen: String,
+    /// `http://HOST:PORT` at which clients reach this node, announced to the others.
+    pub client_url: String,
+    /// Every initial member's number and `HOST:PORT` for peers, this one's included.
+    pub initial_cluster: Vec<(u64, String)>,
+    /// Bytes of writes in flight on this node; beyond it writes are refused.
+    pub proposal_bytes_in_flight_max: usize,
+    /// The heartbeat interval in milliseconds; election timeouts follow from it.
+    pub heartbeat_interval_ms: u64,
+    /// How storage is set up.
+    pub storage: StorageOptions,
+}
+
+impl ReplicaOptions {
+    /// The shortest time without a heartbeat after which a follower stands for election.
+    ///
+    /// Three heartbeats: two may be lost. Detection takes up to the longest timeout and the election
+    /// itself one round trip, which with the default of 100 ms stays below a second.
+    pub fn election_timeout_min(&self) -> Duration {
+        Duration::from_millis(self.heartbeat_interval_ms * 3)
+    }
+
+    /// The longest.
+    pub fn election_timeout_max(&self) -> Duration {
+        Duration::from_millis(self.heartbeat_interval_ms * 6)
+    }
+}
+
+/// Why a replica could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The peer address cannot be bound.
+    #[error("cannot listen on {address} for peers: {source}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The settings do not fit together.
+    #[error("{0}")]
+    Settings(String),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Storage(#[from] OpenError),
+    /// Raft refused to start.
+    #[error("raft did not start: {0}")]
+    Raft(String),
+}

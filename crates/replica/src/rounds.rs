@@ -1,0 +1,66 @@
+//! Where this replica's ReadIndex rounds get their index: from its own Raft if it leads, else from the
+//! leader over the network.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::ReadPolicy;
+use openraft::async_runtime::watch::WatchReceiver;
+use quorate_consensus::encoding::Decode;
+use quorate_consensus::{GroupId, Member, NodeId};
+use quorate_environment::Environment;
+use quorate_peer::Peers;
+
+use crate::leadership::{Leader, known_leader};
+use crate::raft::Raft;
+use crate::read_index::ReadIndexSource;
+use crate::wire::{EMPTY, ReadIndexReply, kind};
+
+/// See the module's documentation.
+pub(crate) struct Rounds<E: Environment> {
+    pub(crate) environment: E,
+    pub(crate) group: GroupId,
+    pub(crate) raft: Raft<E>,
+    pub(crate) peers: Peers<E>,
+    /// How long one round may take before it is tried again, perhaps with another leader.
+    pub(crate) round_timeout: Duration,
+}
+
+impl<E: Environment> ReadIndexSource for Arc<Rounds<E>> {
+    async fn round(&self) -> Result<u64, String> {
+        match known_leader::<E>(&self.raft) {
+            Some(Leader::Here) => self.local_round().await,
+            Some(Leader::There(node_id, member)) => self.remote_round(node_id, &member).await,
+            None => {
+                let deadline = self.environment.now() + self.round_timeout;
+                let mut changes = self.raft.server_metrics();
+                // Whether the wait ends with a change or at its deadline, the round is tried again.
+                let _ = self.environment.timeout_at(deadline, changes.changed()).await;
+                Err("no leader is known".to_owned())
+            }
+        }
+    }
+}
+
+impl<E: Environment> Rounds<E> {
+    /// A round on the leader: a quorum confirms that it still leads.
+    async fn local_round(&self) -> Result<u64, String> {
+        let round = self.raft.get_read_linearizer(ReadPolicy::ReadIndex);
+        match self.environment.timeout(self.round_timeout, round).await {
+            Ok(Ok(linearizer)) => Ok(linearizer.read_log_id().log_id().index()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("a quorum did not confirm this leader in time".to_owned()),
+        }
+    }
+
+    /// A round on another node: one message to the leader, which lets it join a round of its own.
+    async fn remote_round(&self, node_id: NodeId, member: &Member) -> Result<u64, String> {
+        let deadline = self.environment.now() + self.round_timeout;
+        let reply = self
+            .peers
+            .call(node_id, member, self.group, kind::READ_INDEX, EMPTY, deadline)
+            .await
+            .map_err(|error| format!("leader {node_id}: {error}"))?;
+        ReadIndexReply::decode(reply).map_err(|error| format!("leader {node_id}: {error}"))?.0
+    }
+}

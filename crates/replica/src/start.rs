@@ -1,0 +1,120 @@
+//! Puts a replica together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::SnapshotPolicy;
+use quorate_consensus::{GroupId, Member};
+use quorate_environment::Environment;
+use quorate_peer::{PeerNetworkFactory, Peers, serve};
+use quorate_storage::{DataDirectory, Storage};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::formation::Formation;
+use crate::freshness::Freshness;
+use crate::gate::Gate;
+use crate::housekeeping::{keep_fresh, keep_log_short};
+use crate::options::{ReplicaOptions, StartError};
+use crate::proposer::Proposer;
+use crate::raft::Raft;
+use crate::read_index::ReadIndexer;
+use crate::replica::{Inner, Replica};
+use crate::rounds::Rounds;
+
+/// Entries in one replication message at most; their bytes are bounded by the log reader.
+const REPLICATION_ENTRIES_MAX: u64 = 256;
+/// How far a follower may fall behind, in entries, before it is sent a snapshot. By entries this never
+/// happens: it is sent one when what it needs has been purged, and purging goes by bytes.
+const LAG_ENTRIES_MAX: u64 = u64::MAX / 2;
+
+/// See [`Replica::start`].
+pub(crate) async fn start<E: Environment>(environment: E, options: ReplicaOptions) -> Result<Replica<E>, StartError> {
+    let group = GroupId::FIRST;
+    let own_peer_address = own_peer_address(&options)?;
+    let listener = environment
+        .listen(&options.peer_listen)
+        .await
+        .map_err(|source| StartError::Listen { address: options.peer_listen.clone(), source })?;
+    let directory = Arc::new(DataDirectory::open(&environment, &options.data_directory, options.member)?);
+    let storage = Storage::open(environment.clone(), directory.clone(), group, options.storage.clone()).await?;
+    let member = Member { peer_address: own_peer_address, client_url: options.client_url.clone() };
+    let gate = Arc::new(Gate::new(directory.clone(), member));
+    let shutdown = CancellationToken::new();
+    let peers = Peers::new(environment.clone(), gate.clone());
+    let raft = start_raft::<E>(&options, &directory, &storage, &peers, group).await?;
+    let rounds = Arc::new(Rounds {
+        environment: environment.clone(),
+        group,
+        raft: raft.clone(),
+        peers: peers.clone(),
+        round_timeout: options.election_timeout_max(),
+    });
+    let replica = Replica::from_inner(Inner {
+        group,
+        directory: directory.clone(),
+        gate: gate.clone(),
+        reader: storage.reader(),
+        storage,
+        proposer: Proposer::start(environment.clone(), raft.clone(), shutdown.clone()),
+        read_indexer: ReadIndexer::start(environment.clone(), rounds, shutdown.clone()),
+        raft: raft.clone(),
+        peers,
+        freshness: Freshness::default(),
+        bytes_in_flight: Semaphore::new(options.proposal_bytes_in_flight_max),
+        shutdown: shutdown.clone(),
+        environment: environment.clone(),
+        options: options.clone(),
+    });
+    let snapshots = replica.inner().storage.snapshot_directory();
+    let server = serve(environment.clone(), listener, gate.clone(), replica.clone(), snapshots, shutdown.clone());
+    environment.spawn("peer server", server);
+    let initial_cluster = options.initial_cluster.clone();
+    let formation = Formation { environment: environment.clone(), directory, gate, raft, initial_cluster };
+    environment.spawn("formation", formation.run(shutdown.clone()));
+    environment.spawn("freshness", keep_fresh(replica.clone(), shutdown.clone()));
+    environment.spawn("log housekeeping", keep_log_short(replica.clone(), shutdown));
+    Ok(replica)
+}
+
+fn own_peer_address(options: &ReplicaOptions) -> Result<String, StartError> {
+    let own = options.initial_cluster.iter().find(|(member, _)| *member == options.member);
+    own.map(|(_, address)| address.clone()).ok_or_else(|| {
+        StartError::Settings(format!("member {} is not in the list of initial members", options.member))
+    })
+}
+
+async fn start_raft<E: Environment>(
+    options: &ReplicaOptions,
+    directory: &DataDirectory,
+    storage: &Storage<E>,
+    peers: &Peers<E>,
+    group: GroupId,
+) -> Result<Raft<E>, StartError> {
+    let config = raft_config(options)?;
+    let network = PeerNetworkFactory::new(peers.clone(), group);
+    openraft::Raft::new(directory.node_id(), Arc::new(config), network, storage.log_store(), storage.state_store())
+        .await
+        .map_err(|error| StartError::Raft(error.to_string()))
+}
+
+fn raft_config(options: &ReplicaOptions) -> Result<openraft::Config, StartError> {
+    let milliseconds = |duration: Duration| duration.as_millis() as u64;
+    let config = openraft::Config {
+        cluster_name: "quorate".to_owned(),
+        heartbeat_interval: options.heartbeat_interval_ms,
+        election_timeout_min: milliseconds(options.election_timeout_min()),
+        election_timeout_max: milliseconds(options.election_timeout_max()),
+        install_snapshot_timeout: 60_000,
+        max_payload_entries: REPLICATION_ENTRIES_MAX,
+        replication_lag_threshold: LAG_ENTRIES_MAX,
+        // Both go by bytes: see `housekeeping`.
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: u64::MAX,
+        enable_pre_vote: Some(true),
+        // A leader that restarts must win an election like any other node: see openraft #1511.
+        enable_leader_restore: Some(false),
+        ..openraft::Config::default()
+    };
+    config.validate().map_err(|error| StartError::Settings(format!("raft's settings: {error}")))
+}

@@ -1,0 +1,63 @@
+//! Puts together what a replica says of itself.
+
+use openraft::ServerState;
+use openraft::async_runtime::watch::WatchReceiver;
+use openraft::vote::{RaftLeaderId, RaftVote};
+use quorate_consensus::ClusterId;
+use quorate_environment::Environment;
+
+use crate::housekeeping::READY_AGE_MAX;
+use crate::replica::Replica;
+use crate::status::{MemberStatus, Role, Status};
+
+impl<E: Environment> Replica<E> {
+    /// This replica's view of the group and of itself.
+    pub fn status(&self) -> Status {
+        let inner = self.inner();
+        let applied = inner.reader.applied();
+        let age = inner.freshness.age(inner.environment.now());
+        let metrics = inner.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let cluster_id = inner.directory.cluster_id().unwrap_or(ClusterId::NONE);
+        let role = match metrics.state {
+            _ if metrics.running_state.is_err() => Role::Stopped,
+            _ if cluster_id.is_none() => Role::Forming,
+            ServerState::Learner => Role::Learner,
+            ServerState::Follower => Role::Follower,
+            ServerState::Candidate => Role::Candidate,
+            ServerState::Leader => Role::Leader,
+            ServerState::Shutdown => Role::Stopped,
+        };
+        let membership = metrics.membership_config.membership();
+        let members = membership
+            .nodes()
+            .map(|(node_id, member)| MemberStatus {
+                node_id: *node_id,
+                peer_address: member.peer_address.clone(),
+                client_url: member.client_url.clone(),
+                voter: membership.voter_ids().any(|voter| voter == *node_id),
+                matched_index: metrics
+                    .replication
+                    .as_ref()
+                    .and_then(|matched| matched.get(node_id)?.as_ref().map(|log_id| log_id.index())),
+            })
+            .collect();
+        Status {
+            cluster_id,
+            node_id: metrics.id,
+            group: inner.group,
+            role,
+            term: metrics.vote.leader_id().term(),
+            leader: metrics.current_leader,
+            last_log_index: metrics.last_log_index.unwrap_or(0),
+            committed_index: metrics.local_committed.map_or(0, |log_id| log_id.index()),
+            applied_index: applied.log_id.map_or(0, |log_id| log_id.index()),
+            snapshot_index: metrics.snapshot.map_or(0, |log_id| log_id.index()),
+            staleness: age,
+            members,
+            state: applied.summary,
+            ready: role != Role::Stopped && age.is_some_and(|age| age <= READY_AGE_MAX),
+            has_room: inner.storage.has_room(),
+        }
+    }
+}

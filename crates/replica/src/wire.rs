@@ -1,0 +1,137 @@
+//! What replicas ask of each other besides Raft's own messages, as bytes.
+//!
+//! Each value is versioned by [`quorate_consensus::encoding`]. The remaining time of a request travels
+//! in the peer frame that carries it.
+
+use bytes::Bytes;
+use quorate_consensus::encoding::{Decode, DecodeError, Encode, Reader, Writer};
+use quorate_kv::{Command, Outcome};
+use std::time::Duration;
+
+use crate::errors::WriteError;
+
+/// The kinds of application requests. Ordinals are part of the wire format.
+pub(crate) mod kind {
+    /// Run a write: [`super::ForwardedWrite`], answered with [`super::WriteReply`].
+    pub(crate) const WRITE: u8 = 1;
+    /// Run a ReadIndex round: no payload, answered with [`super::ReadIndexReply`].
+    pub(crate) const READ_INDEX: u8 = 2;
+}
+
+/// A write that a node passes on to the leader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ForwardedWrite {
+    /// Names the request in the logs of every node.
+    pub(crate) request_id: u64,
+    /// How many times it has been passed on, this time included.
+    pub(crate) hops: u8,
+    /// What to write.
+    pub(crate) command: Command,
+}
+
+impl Encode for ForwardedWrite {
+    fn encode_into(&self, writer: &mut Writer) {
+        writer.u64(self.request_id);
+        writer.u8(self.hops);
+        writer.bytes(&self.command.encode());
+    }
+}
+
+impl Decode for ForwardedWrite {
+    fn decode_from(reader: &mut Reader) -> Result<Self, DecodeError> {
+        let request_id = reader.u64()?;
+        let hops = reader.u8()?;
+        let command = Command::decode(&reader.bytes()?)
+            .map_err(|error| DecodeError::Invalid { what: "command", reason: error.to_string() })?;
+        Ok(Self { request_id, hops, command })
+    }
+}
+
+/// How a forwarded write ended on the node that it was passed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WriteReply(pub(crate) Result<Outcome, WriteError>);
+
+impl Encode for WriteReply {
+    fn encode_into(&self, writer: &mut Writer) {
+        match &self.0 {
+            Ok(outcome) => {
+                writer.u8(0);
+                writer.bytes(&outcome.encode());
+            }
+            Err(WriteError::Unknown { reason }) => {
+                writer.u8(1);
+                writer.string(reason);
+            }
+            Err(WriteError::Unavailable { reason, retry_after }) => {
+                writer.u8(2);
+                writer.string(reason);
+                writer.u64(milliseconds(*retry_after));
+            }
+            Err(WriteError::Overloaded { retry_after }) => {
+                writer.u8(3);
+                writer.u64(milliseconds(*retry_after));
+            }
+            Err(WriteError::DiskFull) => writer.u8(4),
+            Err(WriteError::TooManyHops { hops }) => {
+                writer.u8(5);
+                writer.u8(*hops);
+            }
+            Err(WriteError::ShuttingDown) => writer.u8(6),
+        }
+    }
+}
+
+impl Decode for WriteReply {
+    fn decode_from(reader: &mut Reader) -> Result<Self, DecodeError> {
+        Ok(Self(match reader.u8()? {
+            0 => Ok(Outcome::decode(&reader.bytes()?)
+                .map_err(|error| DecodeError::Invalid { what: "outcome", reason: error.to_string() })?),
+            1 => Err(WriteError::Unknown { reason: reader.string()? }),
+            2 => Err(WriteError::Unavailable {
+                reason: reader.string()?,
+                retry_after: Duration::from_millis(reader.u64()?),
+            }),
+            3 => Err(WriteError::Overloaded { retry_after: Duration::from_millis(reader.u64()?) }),
+            4 => Err(WriteError::DiskFull),
+            5 => Err(WriteError::TooManyHops { hops: reader.u8()? }),
+            6 => Err(WriteError::ShuttingDown),
+            ordinal => return Err(DecodeError::UnknownOrdinal { what: "write reply", ordinal }),
+        }))
+    }
+}
+
+/// The read index of a round that the leader ran, or why it could not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReadIndexReply(pub(crate) Result<u64, String>);
+
+impl Encode for ReadIndexReply {
+    fn encode_into(&self, writer: &mut Writer) {
+        match &self.0 {
+            Ok(index) => {
+                writer.u8(0);
+                writer.u64(*index);
+            }
+            Err(reason) => {
+                writer.u8(1);
+                writer.string(reason);
+            }
+        }
+    }
+}
+
+impl Decode for ReadIndexReply {
+    fn decode_from(reader: &mut Reader) -> Result<Self, DecodeError> {
+        Ok(Self(match reader.u8()? {
+            0 => Ok(reader.u64()?),
+            1 => Err(reader.string()?),
+            ordinal => return Err(DecodeError::UnknownOrdinal { what: "read index reply", ordinal }),
+        }))
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// An empty payload.
+pub(crate) const EMPTY: Bytes = Bytes::new();
