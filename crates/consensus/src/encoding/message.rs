@@ -2,7 +2,7 @@
 
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendError, StreamAppendResult,
-    TransferLeaderRequest, VoteRequest, VoteResponse,
+    TransferLeaderError, TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft_rt::AsyncRuntime;
 
@@ -189,5 +189,40 @@ impl Decode for SnapshotHeader {
             meta: SnapshotMeta::decode_from(reader)?,
             length: reader.u64()?,
         })
+    }
+}
+
+impl<R: AsyncRuntime + Send + Sync> Encode for TransferLeaderResponse<RaftTypes<R>> {
+    fn encode_into(&self, writer: &mut Writer) {
+        match self {
+            Ok(()) => writer.u8(0),
+            Err(TransferLeaderError::VoteChanged { expected, actual }) => {
+                writer.u8(1);
+                expected.encode_into(writer);
+                actual.encode_into(writer);
+            }
+            Err(TransferLeaderError::LogNotFlushed { expected, actual }) => {
+                writer.u8(2);
+                expected.encode_into(writer);
+                actual.encode_into(writer);
+            }
+        }
+    }
+}
+
+impl<R: AsyncRuntime + Send + Sync> Decode for TransferLeaderResponse<RaftTypes<R>> {
+    fn decode_from(reader: &mut Reader) -> Result<Self, DecodeError> {
+        match reader.u8()? {
+            0 => Ok(Ok(())),
+            1 => Ok(Err(TransferLeaderError::VoteChanged {
+                expected: Vote::decode_from(reader)?,
+                actual: Vote::decode_from(reader)?,
+            })),
+            2 => Ok(Err(TransferLeaderError::LogNotFlushed {
+                expected: Option::<LogId>::decode_from(reader)?,
+                actual: Option::<LogId>::decode_from(reader)?,
+            })),
+            ordinal => Err(DecodeError::UnknownOrdinal { what: "transfer leader response", ordinal }),
+        }
     }
 }

@@ -1,0 +1,130 @@
+//! What the serving side of a node offers its peers.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::storage::RaftStateMachine;
+use openraft_rt::AsyncRuntime;
+use quorate_consensus::{CommittedLeaderId, GroupId, Member, NodeId, RaftTypes, SnapshotFile, Vote};
+use quorate_environment::{Environment, Moment};
+
+/// A snapshot in a file, as openraft hands it around.
+pub type Snapshot = openraft::storage::Snapshot<CommittedLeaderId, NodeId, Member, SnapshotFile>;
+
+/// Answers peers. Clones share the state.
+pub trait PeerHandler<E: Environment>: Clone + Send + Sync + 'static {
+    /// The Raft instance that this node runs.
+    type Raft: RaftEndpoint<E::Runtime>;
+
+    /// The Raft instance of `group`, once there is one. Until then peers are told "not ready".
+    fn raft(&self, group: GroupId) -> Option<Self::Raft>;
+
+    /// Answers an application request. `kind` and `payload` mean nothing to this crate. The future is
+    /// dropped at `deadline`, and when the connection breaks: whatever must go on belongs into a task of
+    /// its own. An error is text for people and says nothing about whether something was done; an
+    /// outcome that the caller must understand is a result.
+    fn call(
+        &self,
+        from: NodeId,
+        group: GroupId,
+        kind: u8,
+        payload: Bytes,
+        deadline: Moment,
+    ) -> impl Future<Output = Result<Bytes, String>> + Send;
+}
+
+/// A Raft instance, as peers see it. Errors mean that the instance has stopped.
+pub trait RaftEndpoint<R: AsyncRuntime + Send + Sync>: Clone + Send + Sync + 'static {
+    /// Appends entries.
+    fn append_entries(
+        &self,
+        request: AppendEntriesRequest<RaftTypes<R>>,
+    ) -> impl Future<Output = Result<AppendEntriesResponse<RaftTypes<R>>, String>> + Send;
+
+    /// Appends entries of many requests, answered in their order.
+    fn stream_append<S>(
+        &self,
+        requests: S,
+    ) -> impl Stream<Item = Result<StreamAppendResult<RaftTypes<R>>, String>> + Send + 'static
+    where
+        S: Stream<Item = AppendEntriesRequest<RaftTypes<R>>> + Send + 'static;
+
+    /// Asks for a vote.
+    fn vote(
+        &self,
+        request: VoteRequest<RaftTypes<R>>,
+    ) -> impl Future<Output = Result<VoteResponse<RaftTypes<R>>, String>> + Send;
+
+    /// Asks whether a vote would be granted.
+    fn pre_vote(
+        &self,
+        request: VoteRequest<RaftTypes<R>>,
+    ) -> impl Future<Output = Result<VoteResponse<RaftTypes<R>>, String>> + Send;
+
+    /// Hands over leadership.
+    fn transfer_leader(
+        &self,
+        request: TransferLeaderRequest<RaftTypes<R>>,
+    ) -> impl Future<Output = Result<TransferLeaderResponse<RaftTypes<R>>, String>> + Send;
+
+    /// Installs a snapshot that has arrived whole.
+    fn install_snapshot(
+        &self,
+        vote: Vote,
+        snapshot: Snapshot,
+    ) -> impl Future<Output = Result<SnapshotResponse<RaftTypes<R>>, String>> + Send;
+}
+
+impl<R, SM> RaftEndpoint<R> for openraft::Raft<RaftTypes<R>, SM>
+where
+    R: AsyncRuntime + Send + Sync,
+    SM: RaftStateMachine<RaftTypes<R>, SnapshotData = SnapshotFile>,
+{
+    async fn append_entries(
+        &self,
+        request: AppendEntriesRequest<RaftTypes<R>>,
+    ) -> Result<AppendEntriesResponse<RaftTypes<R>>, String> {
+        openraft::Raft::append_entries(self, request).await.map_err(|error| error.to_string())
+    }
+
+    fn stream_append<S>(
+        &self,
+        requests: S,
+    ) -> impl Stream<Item = Result<StreamAppendResult<RaftTypes<R>>, String>> + Send + 'static
+    where
+        S: Stream<Item = AppendEntriesRequest<RaftTypes<R>>> + Send + 'static,
+    {
+        openraft::Raft::stream_append(self, requests).map(|item| item.map_err(|error| error.to_string()))
+    }
+
+    async fn vote(&self, request: VoteRequest<RaftTypes<R>>) -> Result<VoteResponse<RaftTypes<R>>, String> {
+        openraft::Raft::vote(self, request).await.map_err(|error| error.to_string())
+    }
+
+    async fn pre_vote(
+        &self,
+        request: VoteRequest<RaftTypes<R>>,
+    ) -> Result<VoteResponse<RaftTypes<R>>, String> {
+        openraft::Raft::pre_vote(self, request).await.map_err(|error| error.to_string())
+    }
+
+    async fn transfer_leader(
+        &self,
+        request: TransferLeaderRequest<RaftTypes<R>>,
+    ) -> Result<TransferLeaderResponse<RaftTypes<R>>, String> {
+        self.handle_transfer_leader(request).await.map_err(|error| error.to_string())
+    }
+
+    async fn install_snapshot(
+        &self,
+        vote: Vote,
+        snapshot: Snapshot,
+    ) -> Result<SnapshotResponse<RaftTypes<R>>, String> {
+        self.install_full_snapshot(vote, snapshot).await.map_err(|error| error.to_string())
+    }
+}
