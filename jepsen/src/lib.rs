@@ -1,1 +1,49 @@
-//! Placeholder.
+//! Histories of concurrent clients, and a checker of their linearizability.
+//!
+//! A *history* records what clients did to a store and what they saw: for each call the moment it was
+//! sent, the moment its answer came, and the answer. It is *linearizable* if every call can be given one
+//! instant between the two moments so that the answers are those of a store that does one thing at a
+//! time. A call whose answer never came is *unknown*: it may take effect at any later time or never.
+//!
+//! The crate is a library without input or output of its own beyond the readers of histories. It knows
+//! nothing of Quorate's other crates, so an error in them cannot hide in it. It is deterministic to the
+//! byte: no clock, no randomness, no threads, and ordered collections only, because the simulator
+//! compares two runs of one seed.
+//!
+//! | Module | What it holds |
+//! |---|---|
+//! | [`history`] | operations, outcomes, and the recording of a history |
+//! | [`store`] | the calls and answers of our store: values with revisions, conditional writes |
+//! | [`model`] | the trait of a sequential object, and three objects: register, text, revisioned key |
+//! | [`checker`] | the search for an order, the verdict, and the certificate of a conviction |
+//! | [`revisions`] | cheap rules that every history of revisions must keep, checked before the search |
+//! | [`report`] | both checks of a store's history behind one call |
+//! | [`jsonl`] | our own format of histories: one event a line |
+//! | [`etcd_log`], [`kv_log`] | readers of published histories whose verdicts are known |
+//!
+//! ```
+//! use quorate_jepsen::checker::Limits;
+//! use quorate_jepsen::history::History;
+//! use quorate_jepsen::report::check_store;
+//! use quorate_jepsen::store::{StoreAnswer, StoreCall};
+//!
+//! let mut history = History::new();
+//! let put = history.invoke(1, b"colour", StoreCall::Put { value: b"red".to_vec() }, 10);
+//! history.ok(put, StoreAnswer::Written { revision: 4 }, 20);
+//! let get = history.invoke(2, b"colour", StoreCall::Get, 30);
+//! history.ok(get, StoreAnswer::Absent, 40);
+//!
+//! let report = check_store(&history, &Limits::default());
+//! assert!(report.is_violation());
+//! println!("{report}");
+//! ```
+
+pub mod checker;
+pub mod etcd_log;
+pub mod history;
+pub mod jsonl;
+pub mod kv_log;
+pub mod model;
+pub mod report;
+pub mod revisions;
+pub mod store;
