@@ -8,6 +8,7 @@ use std::time::Duration;
 use openraft_rt::AsyncRuntime;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::fact::Fact;
 use crate::time::{Moment, WallTime};
 use crate::worker::{Worker, WorkerFinished, WorkerHandle};
 
@@ -48,6 +49,9 @@ pub trait Environment: Clone + Debug + Send + Sync + 'static {
 
     /// Starts a storage worker. See [`crate::worker`].
     fn spawn_worker<W: Worker>(&self, name: &str, worker: W) -> (WorkerHandle<W::Job>, WorkerFinished);
+
+    /// Lets the world witness a fact about this node. Nobody listens, but in a simulation.
+    fn witness(&self, _fact: Fact<'_>) {}
 
     /// Sleeps for `duration`.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {

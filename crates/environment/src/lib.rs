@@ -18,12 +18,14 @@
 
 pub mod conformance;
 pub mod environment;
+pub mod fact;
 pub mod mutant;
 pub mod time;
 pub mod tokio_environment;
 pub mod worker;
 
 pub use environment::{Elapsed, Environment, Listener};
+pub use fact::Fact;
 pub use time::{Moment, WallTime};
 pub use tokio_environment::TokioEnvironment;
 pub use worker::{Worker, WorkerFinished, WorkerHandle};

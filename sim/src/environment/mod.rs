@@ -20,4 +20,4 @@ pub mod watch;
 pub use disk_latency::DiskLatency;
 pub use network::SimulatedNetwork;
 pub use runtime::SimulatedRuntime;
-pub use simulated_environment::SimulatedEnvironment;
+pub use simulated_environment::{SimulatedEnvironment, Witness};

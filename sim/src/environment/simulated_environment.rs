@@ -1,5 +1,6 @@
 //! The environment of one simulated node.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -8,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use madsim::rand::RngCore;
 use madsim::time::TimeHandle;
 use quorate_environment::worker::worker_channel;
-use quorate_environment::{Environment, Moment, WallTime, Worker, WorkerFinished, WorkerHandle};
+use quorate_environment::{Environment, Fact, Moment, WallTime, Worker, WorkerFinished, WorkerHandle};
 
 use super::disk_latency::DiskLatency;
 use super::network::{SimulatedListener, SimulatedNetwork, SimulatedStream};
@@ -24,12 +25,24 @@ use super::sleep::Sleep;
 pub struct SimulatedEnvironment {
     network: SimulatedNetwork,
     disk_latency: Arc<Mutex<DiskLatency>>,
+    witness: Option<Arc<dyn Witness>>,
+}
+
+/// Listens to the facts of one node.
+pub trait Witness: fmt::Debug + Send + Sync {
+    /// The node has just made `fact` true.
+    fn witness(&self, fact: Fact<'_>);
 }
 
 impl SimulatedEnvironment {
     /// A node's world on `network`, with the default disk.
     pub fn new(network: SimulatedNetwork) -> Self {
-        Self { network, disk_latency: Arc::default() }
+        Self { network, disk_latency: Arc::default(), witness: None }
+    }
+
+    /// The same world, in which `witness` listens to the node's facts.
+    pub fn with_witness(self, witness: Arc<dyn Witness>) -> Self {
+        Self { witness: Some(witness), ..self }
     }
 
     /// The network that this node is on.
@@ -80,6 +93,12 @@ impl Environment for SimulatedEnvironment {
 
     fn fill_random(&self, bytes: &mut [u8]) {
         madsim::rand::thread_rng().fill_bytes(bytes);
+    }
+
+    fn witness(&self, fact: Fact<'_>) {
+        if let Some(witness) = &self.witness {
+            witness.witness(fact);
+        }
     }
 
     fn spawn<F>(&self, name: &'static str, future: F)
