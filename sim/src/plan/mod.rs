@@ -1,0 +1,159 @@
+//! Plans: everything that a run does, as plain data.
+//!
+//! A seed gives a plan ([`derive`](self::derive::derive)), and a plan with its seed gives a run. The
+//! plan is what is kept of a failure, because it survives changes of the derivation and can be cut down
+//! by hand: remove faults, clients or seconds, and run it again.
+//!
+//! Randomness in here comes from a generator of our own ([`dice`]), not from the simulated world's, so
+//! that how the world draws its numbers does not change what is planned.
+
+pub mod derive;
+pub mod dice;
+pub mod faults;
+pub mod workload;
+
+use serde::{Deserialize, Serialize};
+
+pub use derive::derive;
+pub use faults::{Fault, PlannedFault, Target};
+pub use workload::{ClientPlan, OperationMix, WorkloadPlan};
+
+/// The version of the plan's form. A plan of another version is refused.
+pub const PLAN_VERSION: u32 = 1;
+
+/// What a run does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The form of the plan: [`PLAN_VERSION`].
+    pub version: u32,
+    /// The seed of everything that the plan leaves open: the order of tasks, latencies, entropy.
+    pub seed: u64,
+    /// How many nodes there are. They are members 1 to this.
+    pub members: u64,
+    /// How the network is when nothing is wrong with it.
+    pub network: NetworkPlan,
+    /// How the disks are when nothing is wrong with them.
+    pub disk: DiskPlan,
+    /// How the replicas are set up.
+    pub replica: ReplicaPlan,
+    /// What the clients do.
+    pub workload: WorkloadPlan,
+    /// What goes wrong, and when.
+    pub faults: Vec<PlannedFault>,
+    /// What stays broken when the rest is healed: a minority.
+    pub broken_for_ever: Vec<Broken>,
+}
+
+/// The latency of a message, drawn evenly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkPlan {
+    /// The least, in microseconds.
+    pub latency_min_us: u64,
+    /// The greatest, in microseconds.
+    pub latency_max_us: u64,
+}
+
+/// How long a round of a disk takes: see [`crate::environment::DiskLatency`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskPlan {
+    /// The least time, in microseconds.
+    pub shortest_us: u64,
+    /// The greatest time, in microseconds.
+    pub longest_us: u64,
+    /// How many even draws the time is the least of.
+    pub draws: u32,
+    /// One round in so many stalls; 0 means none.
+    pub stall_one_in: u32,
+    /// How long a stall takes, in milliseconds.
+    pub stall_ms: u64,
+}
+
+/// How the replicas are set up. Small numbers, so that what is rare in production happens often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplicaPlan {
+    /// The heartbeat interval, in milliseconds.
+    pub heartbeat_interval_ms: u64,
+    /// How long applied writes wait in memory before a checkpoint, in milliseconds.
+    pub checkpoint_interval_ms: u64,
+    /// How many bytes of applied writes bring a checkpoint forward.
+    pub checkpoint_bytes: u64,
+    /// How many bytes of applied writes may wait for a checkpoint.
+    pub overlay_bytes_max: u64,
+    /// How many bytes of log make a snapshot due.
+    pub snapshot_log_bytes: u64,
+    /// How many bytes of log stay behind a snapshot.
+    pub log_keep_bytes: u64,
+    /// How many bytes of recent entries stay in memory.
+    pub tail_bytes_max: u64,
+    /// How many bytes of entries may wait for the disk.
+    pub unflushed_bytes_max: u64,
+    /// How many bytes of entries are read, and sent, at once.
+    pub read_batch_bytes_max: u64,
+}
+
+/// A node that stays broken for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Broken {
+    /// Which member.
+    pub member: u64,
+    /// In which way.
+    pub how: BrokenHow,
+}
+
+/// The way in which a node stays broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BrokenHow {
+    /// It does not run.
+    Down,
+    /// It runs and reaches no other node.
+    Isolated,
+    /// It hears the other nodes, which do not hear it.
+    Mute,
+    /// It is heard by the other nodes and does not hear them.
+    Deaf,
+}
+
+impl Plan {
+    /// Refuses a plan that cannot be run.
+    pub fn check(&self) -> Result<(), String> {
+        if self.version != PLAN_VERSION {
+            return Err(format!("the plan has version {}, this program runs {PLAN_VERSION}", self.version));
+        }
+        if self.members == 0 || self.members > 9 {
+            return Err(format!("a cluster of {} members cannot be simulated", self.members));
+        }
+        if self.workload.clients.is_empty() || self.workload.keys == 0 {
+            return Err("a run needs clients and keys".to_owned());
+        }
+        let in_range = |member: u64| (1..=self.members).contains(&member);
+        let homes = self.workload.clients.iter().filter_map(|client| client.home);
+        let broken = self.broken_for_ever.iter().map(|broken| broken.member);
+        if let Some(member) = homes.chain(broken).find(|member| !in_range(*member)) {
+            return Err(format!("there is no member {member}"));
+        }
+        if self.broken_for_ever.len() as u64 > (self.members - 1) / 2 {
+            return Err("only a minority may stay broken".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The plan as text, as it is kept in a file.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("numbers and names can be written as JSON");
+        text.push('\n');
+        text
+    }
+
+    /// A plan from a file.
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        let plan: Self = serde_json::from_str(text).map_err(|error| format!("this is not a plan: {error}"))?;
+        plan.check()?;
+        Ok(plan)
+    }
+}

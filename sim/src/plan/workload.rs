@@ -1,0 +1,53 @@
+//! What the clients of a run do.
+
+use serde::{Deserialize, Serialize};
+
+/// What all clients do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkloadPlan {
+    /// How long clients work while things go wrong, in milliseconds.
+    pub duration_ms: u64,
+    /// How many operations must have been answered before clients stop.
+    pub operations_min: u64,
+    /// How many keys there are. Few keys mean many operations on each.
+    pub keys: u64,
+    /// The longest value, in bytes.
+    pub value_bytes_max: u64,
+    /// The clients.
+    pub clients: Vec<ClientPlan>,
+}
+
+/// What one client does: one operation after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientPlan {
+    /// The member that it speaks to; without one, another for each operation.
+    pub home: Option<u64>,
+    /// How long it waits for an answer, in milliseconds.
+    pub patience_ms: u64,
+    /// The time limit that it asks the server for, in milliseconds.
+    pub server_timeout_ms: u64,
+    /// The longest pause between two operations, in milliseconds.
+    pub pause_ms_max: u64,
+    /// Which operations.
+    pub mix: OperationMix,
+}
+
+/// How often each operation is chosen, in proportion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperationMix {
+    /// A linearizable read.
+    pub get: u64,
+    /// A stale read.
+    pub get_stale: u64,
+    /// A write.
+    pub put: u64,
+    /// A write if the key is as the client last saw it.
+    pub put_if: u64,
+    /// A removal.
+    pub delete: u64,
+    /// A removal if the key is as the client last saw it.
+    pub delete_if: u64,
+}

@@ -1,0 +1,28 @@
+//! The random numbers that decide what survives.
+
+/// SplitMix64: a seed of its own for each loss, so that a loss draws the same whatever else the
+/// simulation has drawn.
+#[derive(Debug)]
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number from 0 to `most`. The bias of the remainder does not matter here.
+    pub(super) fn up_to(&mut self, most: u64) -> u64 {
+        self.next() % (most + 1)
+    }
+
+    pub(super) fn coin(&mut self) -> bool {
+        self.next() & 1 == 0
+    }
+}
