@@ -35,6 +35,7 @@ pub(crate) struct Session<E: Environment, H> {
     pub(crate) shared: Arc<Shared<E, H>>,
     /// Who dialed.
     pub(crate) from: NodeId,
+    /// Cancelled when the connection ends, or the node.
     pub(crate) ended: CancellationToken,
     outbox: Outbox,
     tasks: Arc<Semaphore>,
@@ -158,7 +159,7 @@ async fn serve_peer<E: Environment, H: PeerHandler<E>>(
     let session = Arc::new(Session {
         shared: shared.clone(),
         from,
-        ended: CancellationToken::new(),
+        ended: shared.shutdown.child_token(),
         outbox: Outbox::new(),
         tasks: Arc::new(Semaphore::new(SESSION_TASKS_MAX)),
         requests: Arc::new(Semaphore::new(SESSION_REQUESTS_MAX)),
@@ -167,8 +168,9 @@ async fn serve_peer<E: Environment, H: PeerHandler<E>>(
     session.spawn_or_refuse("peer session writer", {
         let session = session.clone();
         async move {
-            let written = write_outbox(&session.shared.environment, &session.outbox, &mut writer).await;
-            if let Err(error) = written {
+            let write = write_outbox(&session.shared.environment, &session.outbox, &mut writer);
+            let written = E::Runtime::select2(session.ended.cancelled(), write).await;
+            if let Select2::Second(Err(error)) = written {
                 tracing::debug!(from = %session.from, %error, "writing to a peer failed");
                 session.ended.cancel();
             }
@@ -194,9 +196,8 @@ impl<E: Environment, H: PeerHandler<E>> Session<E, H> {
         let mut last_arrival = environment.now();
         let mut abandoned = Box::pin(environment.sleep_until(last_arrival + ABANDONED_CLOSE));
         loop {
-            let stop = E::Runtime::select2(self.shared.shutdown.cancelled(), self.ended.cancelled());
-            match E::Runtime::select3(stop, reader.fill(), &mut abandoned).await {
-                Select3::First(_) => return Ok(()),
+            match E::Runtime::select3(self.ended.cancelled(), reader.fill(), &mut abandoned).await {
+                Select3::First(()) => return Ok(()),
                 Select3::Second(filled) => filled?,
                 Select3::Third(()) if environment.now() >= last_arrival + ABANDONED_CLOSE => {
                     return Err(SessionError::Abandoned);

@@ -1,0 +1,316 @@
+//! Application calls: answers, deadlines, what a failure says, what is bounded.
+
+mod support;
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use quorate_consensus::{GroupId, Member, NodeId};
+use quorate_environment::{Environment, TokioEnvironment};
+use quorate_peer::limits::{FRAME_PAYLOAD_BYTES_MAX, OUTBOX_BYTES_MAX, SESSION_REQUESTS_MAX, SILENCE_MAX};
+use quorate_peer::{CallError, DialError, NotSent, Peers, Refusal, Unknown};
+use support::{PATIENCE, TestNode, eventually, peers_of, request};
+
+type Node = TestNode<TokioEnvironment>;
+
+async fn start(environment: &TokioEnvironment, member: u64) -> (Node, tempfile::TempDir) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    (TestNode::start(environment, member, "127.0.0.1:0", directory.path().to_owned()).await, directory)
+}
+
+async fn call(
+    peers: &Peers<TokioEnvironment>,
+    node: &Node,
+    kind: u8,
+    payload: &[u8],
+    patience: Duration,
+) -> Result<bytes::Bytes, CallError> {
+    let deadline = peers.environment().now() + patience;
+    peers.call(node.id(), &node.member(), GroupId::FIRST, kind, payload, deadline).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_calls_at_once_get_their_own_answers() {
+    let environment = TokioEnvironment::new();
+    let (node, _directory) = start(&environment, 2).await;
+    let peers = peers_of(&environment, 1);
+    let calls = (0..2_000_u32).map(|number| {
+        let (peers, node) = (&peers, &node);
+        async move {
+            // Some small, some larger than a read.
+            let payload = number.to_le_bytes().repeat(if number % 100 == 0 { 50_000 } else { 1 });
+            let answer = call(peers, node, request::ECHO, &payload, PATIENCE).await.expect("an echo");
+            assert_eq!(answer, payload);
+        }
+    });
+    join_all(calls).await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_call_does_not_hold_up_others() {
+    let environment = TokioEnvironment::new();
+    let (node, _directory) = start(&environment, 2).await;
+    let peers = peers_of(&environment, 1);
+    node.handler.gate.forget_permits(usize::MAX);
+    let slow = call(&peers, &node, request::GATED, b"slow", PATIENCE);
+    let others = async {
+        for _ in 0..100 {
+            call(&peers, &node, request::ECHO, b"fast", PATIENCE).await.expect("an echo");
+        }
+        node.handler.gate.add_permits(1);
+    };
+    let (slow, ()) = futures::join!(slow, others);
+    assert_eq!(slow.expect("let through at last"), "slow");
+}
+
+#[tokio::test]
+async fn the_deadline_travels_with_the_request() {
+    let environment = TokioEnvironment::new();
+    let (node, _directory) = start(&environment, 2).await;
+    let peers = peers_of(&environment, 1);
+    let answer =
+        call(&peers, &node, request::REMAINING, b"", Duration::from_secs(7)).await.expect("an answer");
+    let remaining_ms = u64::from_le_bytes(answer[..].try_into().expect("eight bytes"));
+    assert!((3_000..=7_000).contains(&remaining_ms), "{remaining_ms} ms left of 7 s");
+}
+
+#[tokio::test]
+async fn a_call_ends_at_its_deadline_with_an_unknown_outcome() {
+    let environment = TokioEnvironment::new();
+    let (node, _directory) = start(&environment, 2).await;
+    let peers = peers_of(&environment, 1);
+    node.handler.gate.forget_permits(usize::MAX);
+    let error =
+        call(&peers, &node, request::GATED, b"", Duration::from_millis(100)).await.expect_err("gated");
+    assert_eq!(error, CallError::Unknown(Unknown::Deadline));
+    assert!(!error.is_certainly_not_begun());
+    // The connection is still good.
+    call(&peers, &node, request::ECHO, b"", PATIENCE).await.expect("an echo");
+}
+
+#[tokio::test]
+async fn a_failure_of_the_application_is_reported_as_such() {
+    let environment = TokioEnvironment::new();
+    let (node, _directory) = start(&environment, 2).await;
+    let peers = peers_of(&environment, 1);
+    let error = call(&peers, &node, request::FAIL, b"", PATIENCE).await.expect_err("it fails");
+    assert_eq!(error, CallError::Failed { message: "as was asked".to_owned() });
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_there_is_reported_at_once_and_for_certain() {
+    let environment = TokioEnvironment::new();
+    let peers = peers_of(&environment, 1);
+    // Nothing listens on the discard port of loopback here.
+    let member = Member { peer_address: "127.0.0.1:9".to_owned(), client_url: String::new() };
+    let begun = environment.now();
+    for _ in 0..2 {
+        let deadline = environment.now() + PATIENCE;
+        let error = peers
+            .call(NodeId::new(2, 5), &member, GroupId::FIRST, request::ECHO, b"", deadline)
+            .await
+            .expect_err("nobody there");
+        assert!(error.is_certainly_not_begun());
+        assert!(matches!(error, CallError::NotSent(NotSent::Unreachable(_))), "{error}");
+    }
+    assert!(environment.now().saturating_since(begun) < PATIENCE / 2, "it waited for the deadline");
+}
+
+#[tokio::test]
+async fn an_unreachable_node_is_not_dialed_in_a_busy_loop() {
+    let environment = TokioEnvironment::new();
+    let peers = peers_of(&environment, 1);
+    let member = Member { peer_address: "127.0.0.1:9".to_owned(), client_url: String::new() };
+    let (mut dialed, mut backed_off) = (0, 0);
+    let end = environment.now() + Duration::from_millis(300);
+    while environment.now() < end {
+        let called =
+            peers.call(NodeId::new(2, 5), &member, GroupId::FIRST, request::ECHO, b"", end + PATIENCE);
+        match called.await {
+            Err(CallError::NotSent(NotSent::Unreachable(DialError::BackingOff { .. }))) => backed_off += 1,
+            Err(CallError::NotSent(NotSent::Unreachable(_))) => dialed += 1,
+            other => panic!("{other:?}"),
+        }
+        tokio::task::yield_now().await;
+    }
+    assert!((2..=12).contains(&dialed), "{dialed} dials in 300 ms");
+    assert!(backed_off > dialed);
+}
+
+#[tokio::test]
+async fn a_restarted_node_is_found_again() {
+    let environment = TokioEnvironment::new();
+    let (node, directory) = start(&environment, 2).await;
+    let peers = peers_of(&environment, 1);
+    call(&peers, &node, request::ECHO, b"", PATIENCE).await.expect("an echo");
+    let address = node.address.clone();
+    node.stop().await;
+    let node = TestNode::start(&environment, 2, &address, directory.path().to_owned()).await;
+    let deadline = environment.now() + PATIENCE;
+    while let Err(error) = call(&peers, &node, request::ECHO, b"", PATIENCE).await {
+        assert!(environment.now() < deadline, "{error}");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_connection_breaks_after_delivery_is_unknown() {
+    let environment = TokioEnvironment::new();
+    let (node, _directory) = start(&environment, 2).await;
+    let peers = peers_of(&environment, 1);
+    node.handler.gate.forget_permits(usize::MAX);
+    let (id, member, handler) = (node.id(), node.member(), node.handler.clone());
+    let deadline = environment.now() + PATIENCE;
+    let pending = peers.call(id, &member, GroupId::FIRST, request::GATED, b"", deadline);
+    let stop = async {
+        eventually(&environment, "the request arrives", || handler.calls_of(request::GATED) == 1).await;
+        node.stop().await;
+    };
+    let (result, ()) = futures::join!(pending, stop);
+    let error = result.expect_err("the node stopped");
+    assert!(matches!(error, CallError::Unknown(Unknown::ConnectionLost(_))), "{error}");
+}
+
+#[tokio::test]
+async fn closing_ends_connections_and_refuses_calls() {
+    let environment = TokioEnvironment::new();
+    let (node, _directory) = start(&environment, 2).await;
+    let peers = peers_of(&environment, 1);
+    node.handler.gate.forget_permits(usize::MAX);
+    let pending = call(&peers, &node, request::GATED, b"", PATIENCE);
+    let close = async {
+        eventually(&environment, "the request arrives", || node.handler.calls_of(request::GATED) == 1).await;
+        peers.close();
+    };
+    let (result, ()) = futures::join!(pending, close);
+    assert!(matches!(result, Err(CallError::Unknown(Unknown::ConnectionLost(_)))), "{result:?}");
+    let error = call(&peers, &node, request::ECHO, b"", PATIENCE).await.expect_err("closed");
+    assert_eq!(error, CallError::NotSent(NotSent::ShuttingDown));
+}
+
+#[tokio::test]
+async fn a_request_larger_than_a_frame_is_not_sent() {
+    let environment = TokioEnvironment::new();
+    let (node, _directory) = start(&environment, 2).await;
+    let peers = peers_of(&environment, 1);
+    let largest = vec![7; FRAME_PAYLOAD_BYTES_MAX - 5];
+    let answer = call(&peers, &node, request::ECHO, &largest, PATIENCE).await.expect("the largest passes");
+    assert_eq!(answer.len(), largest.len());
+    let too_large = vec![7; FRAME_PAYLOAD_BYTES_MAX];
+    let error = call(&peers, &node, request::ECHO, &too_large, PATIENCE).await.expect_err("too large");
+    assert!(matches!(error, CallError::NotSent(NotSent::TooLarge { .. })), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_with_too_much_in_work_refuses_more() {
+    let environment = TokioEnvironment::new();
+    let (node, _directory) = start(&environment, 2).await;
+    let peers = peers_of(&environment, 1);
+    node.handler.gate.forget_permits(usize::MAX);
+    let gated =
+        join_all((0..SESSION_REQUESTS_MAX).map(|_| call(&peers, &node, request::GATED, b"", PATIENCE)));
+    let more = async {
+        let all_arrived = || node.handler.calls_of(request::GATED) == SESSION_REQUESTS_MAX;
+        eventually(&environment, "all requests are in work", all_arrived).await;
+        let error = call(&peers, &node, request::ECHO, b"", PATIENCE).await.expect_err("too much");
+        assert_eq!(error, CallError::Refused { refusal: Refusal::Overloaded });
+        node.handler.gate.add_permits(SESSION_REQUESTS_MAX);
+    };
+    let (gated, ()) = futures::join!(gated, more);
+    assert!(gated.iter().all(Result::is_ok));
+    call(&peers, &node, request::ECHO, b"", PATIENCE).await.expect("there is room again");
+}
+
+/// A listener that accepts, and does with each connection what `behave` says.
+async fn raw_listener<F>(behave: impl Fn(tokio::net::TcpStream) -> F + Send + 'static) -> String
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            tokio::spawn(behave(stream));
+        }
+    });
+    address
+}
+
+/// Shakes hands as node 2, then does nothing, for ever.
+async fn welcome_and_stall(mut stream: tokio::net::TcpStream) {
+    use quorate_peer::frame::{Frame, FrameKind};
+    use quorate_peer::{Gatekeeper, Welcome};
+    use tokio::io::AsyncWriteExt;
+
+    let welcome = Welcome::new(support::Identity::new(2).introduction());
+    let frame = Frame {
+        kind: FrameKind::Welcome,
+        flags: 0,
+        group: GroupId::FIRST,
+        request_id: 0,
+        payload: welcome.encode(),
+    };
+    stream.write_all(&frame.encode()).await.expect("the welcome goes out");
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_never_shakes_hands_costs_no_more_than_the_deadline() {
+    let environment = TokioEnvironment::new();
+    let address = raw_listener(|stream| async move {
+        std::future::pending::<()>().await;
+        drop(stream);
+    })
+    .await;
+    let peers = peers_of(&environment, 1);
+    let member = Member { peer_address: address, client_url: String::new() };
+    let deadline = environment.now() + Duration::from_millis(100);
+    let error = peers
+        .call(NodeId::new(2, 1_002), &member, GroupId::FIRST, request::ECHO, b"", deadline)
+        .await
+        .expect_err("no handshake");
+    assert_eq!(error, CallError::NotSent(NotSent::Deadline));
+}
+
+#[tokio::test]
+async fn a_connection_that_falls_silent_is_given_up() {
+    let environment = TokioEnvironment::new();
+    let address = raw_listener(welcome_and_stall).await;
+    let peers = peers_of(&environment, 1);
+    let member = Member { peer_address: address, client_url: String::new() };
+    let begun = environment.now();
+    let error = peers
+        .call(NodeId::new(2, 1_002), &member, GroupId::FIRST, request::ECHO, b"", begun + PATIENCE)
+        .await
+        .expect_err("silence");
+    assert!(matches!(error, CallError::Unknown(Unknown::ConnectionLost(_))), "{error}");
+    assert!(environment.now().saturating_since(begun) >= SILENCE_MAX);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_does_not_read_makes_callers_wait_not_memory_grow() {
+    const CALLS: usize = 120;
+    const CALL_BYTES: usize = 1 << 20;
+    /// More than the kernel takes for a loopback connection.
+    const SOCKET_BYTES: usize = 32 << 20;
+
+    let environment = TokioEnvironment::new();
+    let address = raw_listener(welcome_and_stall).await;
+    let peers = peers_of(&environment, 1);
+    let member = Member { peer_address: address, client_url: String::new() };
+    let payload = vec![1; CALL_BYTES];
+    let deadline = environment.now() + Duration::from_millis(700);
+    let calls = (0..CALLS).map(|_| {
+        peers.call(NodeId::new(2, 1_002), &member, GroupId::FIRST, request::ECHO, &payload, deadline)
+    });
+    let results = join_all(calls).await;
+    let waited =
+        results.iter().filter(|result| **result == Err(CallError::NotSent(NotSent::Deadline))).count();
+    let queued =
+        results.iter().filter(|result| **result == Err(CallError::Unknown(Unknown::Deadline))).count();
+    assert_eq!(waited + queued, CALLS, "{results:?}");
+    assert!(queued * CALL_BYTES <= OUTBOX_BYTES_MAX + SOCKET_BYTES, "{queued} MiB were taken in");
+    assert!(waited > 0);
+}
