@@ -1,11 +1,65 @@
-//! Placeholder.
+//! `cargo xtask bench`: measure real processes on this machine.
+//!
+//! Every number that the project claims comes from one of these commands. Data lies below cargo's target
+//! directory, on the disk that the repository is on: a number measured on a memory disk says nothing
+//! about a store whose price is the flush.
 
+mod cluster;
+mod failover;
+mod http_probe;
+mod idle;
+mod load;
+mod load_report;
+mod spread;
+mod start;
+mod store;
+mod usage;
+
+use std::path::{Path, PathBuf};
+
+use crate::cargo::{cargo, run as run_command};
 use crate::error::Error;
 use crate::workspace::Workspace;
 
+/// How `cargo xtask bench` is called.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    #[command(subcommand)]
+    bench: Bench,
+}
 
-pub fn run(_workspace: &Workspace, _arguments: &Arguments) -> Result<(), Error> {
-    Ok(())
+#[derive(Debug, clap::Subcommand)]
+enum Bench {
+    /// Puts and linearizable gets of three processes, by themselves or against a peer.
+    Store(store::Arguments),
+    /// How long writes fail after the leader is killed.
+    Failover(failover::Arguments),
+    /// Memory and processor time of `quorate dev` that nobody uses.
+    Idle(idle::Arguments),
+    /// How soon a node with many keys serves again.
+    Start(start::Arguments),
+}
+
+/// Runs one bench.
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
+    match &arguments.bench {
+        Bench::Store(arguments) => store::run(workspace, arguments),
+        Bench::Failover(arguments) => failover::run(workspace, arguments),
+        Bench::Idle(arguments) => idle::run(workspace, arguments),
+        Bench::Start(arguments) => start::run(workspace, arguments),
+    }
+}
+
+/// The release build of our program, unless another is `given`.
+fn build_quorate(workspace: &Workspace, given: Option<&Path>) -> Result<PathBuf, Error> {
+    if let Some(program) = given {
+        return Ok(program.to_owned());
+    }
+    run_command(cargo(workspace).args(["build", "--quiet", "--release", "--package", "quorate"]))?;
+    Ok(workspace.target.join("release/quorate"))
+}
+
+/// Where a bench keeps its data.
+fn bench_folder(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.target.join("bench").join(name)
 }

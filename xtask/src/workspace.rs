@@ -1,6 +1,6 @@
 //! Where the repository lies and where cargo puts what it builds.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde::Deserialize;
@@ -41,11 +41,6 @@ impl Workspace {
         let metadata: Metadata =
             serde_json::from_slice(&output.stdout).map_err(Error::malformed("output of cargo metadata"))?;
         Ok(Workspace { root: metadata.workspace_root, target: metadata.target_directory })
-    }
-
-    /// `path` as it reads from the root of the repository.
-    pub fn relative<'a>(&self, path: &'a Path) -> &'a Path {
-        path.strip_prefix(&self.root).unwrap_or(path)
     }
 }
 

@@ -1,0 +1,86 @@
+//! The stores that can be loaded, behind one face.
+
+use bytes::Bytes;
+use clap::ValueEnum;
+
+use crate::http::HttpConnection;
+
+/// A kind of store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TargetKind {
+    /// Ours, over HTTP/1.1.
+    Quorate,
+    /// etcd, over gRPC.
+    Etcd,
+}
+
+/// A connection to a store.
+pub enum Connection {
+    /// To ours.
+    Quorate(HttpConnection),
+    /// To etcd.
+    #[cfg(feature = "etcd")]
+    Etcd(Box<crate::etcd::EtcdConnection>),
+}
+
+/// Why a request failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// The connection could not be made or broke.
+    #[error("connection to {endpoint}: {reason}")]
+    Connection {
+        /// The other side.
+        endpoint: String,
+        /// What the library said.
+        reason: String,
+    },
+    /// The store answered, but not what was asked for.
+    #[error("unexpected answer: {0}")]
+    Answer(String),
+    /// The generator was built without a client for this store.
+    #[cfg(not(feature = "etcd"))]
+    #[error("this load generator was built without the feature `etcd`")]
+    NotBuilt,
+}
+
+impl Connection {
+    /// Connects to the store at `endpoint`.
+    pub async fn open(kind: TargetKind, endpoint: &str) -> Result<Connection, RequestError> {
+        match kind {
+            TargetKind::Quorate => HttpConnection::open(endpoint).await.map(Connection::Quorate),
+            #[cfg(feature = "etcd")]
+            TargetKind::Etcd => crate::etcd::EtcdConnection::open(endpoint)
+                .await
+                .map(|connection| Connection::Etcd(Box::new(connection))),
+            #[cfg(not(feature = "etcd"))]
+            TargetKind::Etcd => Err(RequestError::NotBuilt),
+        }
+    }
+
+    /// Another handle of the same connection, if the protocol lets requests share one.
+    pub fn share(&self) -> Option<Connection> {
+        match self {
+            Connection::Quorate(_) => None,
+            #[cfg(feature = "etcd")]
+            Connection::Etcd(connection) => Some(Connection::Etcd(connection.clone())),
+        }
+    }
+
+    /// Sets the key's value.
+    pub async fn put(&mut self, key: &str, value: Bytes) -> Result<(), RequestError> {
+        match self {
+            Connection::Quorate(connection) => connection.put(key, value).await,
+            #[cfg(feature = "etcd")]
+            Connection::Etcd(connection) => connection.put(key, value).await,
+        }
+    }
+
+    /// Reads the value of a key that exists, linearizably, and gives its length.
+    pub async fn get(&mut self, key: &str) -> Result<usize, RequestError> {
+        match self {
+            Connection::Quorate(connection) => connection.get(key).await,
+            #[cfg(feature = "etcd")]
+            Connection::Etcd(connection) => connection.get(key).await,
+        }
+    }
+}
