@@ -1,1 +1,41 @@
-//! Placeholder.
+//! The HTTP server of one node.
+//!
+//! [`serve`] accepts byte streams from the environment, lets hyper speak HTTP/1.1 on them, and routes
+//! requests with axum to a [`Store`]: a [`quorate_replica::Replica`], or a fake in tests. What the
+//! requests and answers look like is `quorate-api`'s business; this crate adds the limits that keep a
+//! node standing:
+//!
+//! - *connections*: a bounded number, each cut if it is silent for too long between requests, sends the
+//!   head of a request too slowly, or does not take its answer ([`HttpOptions`]);
+//! - *bytes*: request bodies, and answers that are not small, are counted over the whole node; past the
+//!   bound requests are answered 429;
+//! - *time*: each request has one deadline, the arrival of its body included. When it passes, the answer
+//!   leaves: 408 if the body is not there, 503 for a read, 504 `outcome_unknown` for a write.
+//!
+//! There is no clock, network or randomness here but the environment's, so the same server runs in the
+//! simulator. For that reason no tower layer that uses tokio's timers, and no hyper timer: hyper wants
+//! `std::time::Instant`s, which only the system's clock can make.
+//!
+//! What is not HTTP at all is answered by hyper itself, with an empty body: 400 for garbage, 414 and
+//! 431 for a target or headers that are too long.
+
+mod application;
+mod body;
+mod bytes_in_flight;
+mod connection;
+mod failure;
+mod guarded_stream;
+mod metrics;
+mod metrics_text;
+mod options;
+mod progress;
+mod routes;
+mod server;
+mod store;
+
+pub use options::HttpOptions;
+pub use server::serve;
+pub use store::Store;
+
+#[doc(hidden)]
+pub use application::measure;

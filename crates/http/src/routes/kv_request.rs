@@ -1,0 +1,127 @@
+//! Reading what a request about a key says, strictly: what is not understood is refused by name, because
+//! a write that silently lost its condition is worse than one that was not done.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{HeaderName, Uri};
+use quorate_api::key::KEY_BYTES_MAX;
+use quorate_api::{Condition, ErrorCode, KEY_PATH_PREFIX, condition, key, query};
+use quorate_replica::Consistency;
+
+use crate::failure::Failure;
+
+/// What the query of a request says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Query {
+    pub(super) consistency: Option<Consistency>,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// The key in the raw path.
+pub(super) fn key(uri: &Uri) -> Result<Bytes, Failure> {
+    let encoded = uri.path().strip_prefix(KEY_PATH_PREFIX).unwrap_or_default().as_bytes();
+    let key = key::decode_key(encoded)
+        .map_err(|bad_escape| Failure::new(ErrorCode::BadKey, bad_escape.to_string()))?;
+    match key.len() {
+        0 => Err(Failure::new(ErrorCode::KeyEmpty, "the key is empty: it stands behind /v1/kv/")),
+        1..=KEY_BYTES_MAX => Ok(Bytes::from(key)),
+        length => Err(Failure::new(
+            ErrorCode::KeyTooLong,
+            format!("the key has {length} bytes; the limit is {KEY_BYTES_MAX} bytes"),
+        )),
+    }
+}
+
+/// The query. `is_read`: whether a consistency may be asked for.
+pub(super) fn query(uri: &Uri, is_read: bool) -> Result<Query, Failure> {
+    let mut parsed = Query::default();
+    for parameter in uri.query().unwrap_or_default().split('&').filter(|parameter| !parameter.is_empty()) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let seen_before = match name {
+            query::CONSISTENCY if is_read => parsed.consistency.replace(consistency(value)?).is_some(),
+            query::TIMEOUT => parsed.timeout.replace(timeout(value)?).is_some(),
+            _ => return Err(bad_query(format!("the query parameter {name:?} is not known here"))),
+        };
+        if seen_before {
+            return Err(bad_query(format!("the query parameter {name:?} is given twice")));
+        }
+    }
+    Ok(parsed)
+}
+
+fn consistency(value: &str) -> Result<Consistency, Failure> {
+    match quorate_api::Consistency::from_name(value) {
+        Some(quorate_api::Consistency::Linearizable) => Ok(Consistency::Linearizable),
+        Some(quorate_api::Consistency::Stale) => Ok(Consistency::Stale),
+        None => Err(bad_query(format!("consistency is linearizable or stale, not {value:?}"))),
+    }
+}
+
+fn timeout(value: &str) -> Result<Duration, Failure> {
+    query::parse_timeout(value).ok_or_else(|| {
+        let maximum_s = query::TIMEOUT_MAX.as_secs();
+        bad_query(format!("timeout is like 500ms or 2s, more than 0 and at most {maximum_s}s, not {value:?}"))
+    })
+}
+
+/// The condition of a write.
+pub(super) fn write_condition(headers: &HeaderMap) -> Result<Condition, Failure> {
+    let mut found: Option<Condition> = None;
+    // One walk: a request has a handful of headers, and a look-up for each name would cost more.
+    for (name, value) in headers {
+        let condition = match *name {
+            header::IF_MATCH => condition::condition_of_if_match(value.as_bytes()),
+            header::IF_NONE_MATCH => condition::condition_of_if_none_match(value.as_bytes()),
+            header::IF_UNMODIFIED_SINCE
+            | header::IF_MODIFIED_SINCE
+            | header::IF_RANGE
+            | header::CONTENT_RANGE => {
+                return Err(unsupported(name));
+            }
+            _ => continue,
+        };
+        let condition = condition.map_err(|bad| bad_header(bad.to_string()))?;
+        if found.replace(condition).is_some() {
+            return Err(bad_header("If-Match and If-None-Match: a write takes one condition".to_owned()));
+        }
+    }
+    Ok(found.unwrap_or(Condition::Always))
+}
+
+/// The `If-None-Match` of a read, if it has one.
+pub(super) fn read_if_none_match(headers: &HeaderMap) -> Result<Option<HeaderValue>, Failure> {
+    let mut found: Option<HeaderValue> = None;
+    for (name, value) in headers {
+        match *name {
+            header::IF_NONE_MATCH => {
+                // Checked before the store is asked, so that a bad header is refused whatever is there.
+                if condition::if_none_match_covers(value.as_bytes(), 0).is_none() {
+                    return Err(bad_header(
+                        "If-None-Match takes revisions in quotes, like \"17\", or *".to_owned(),
+                    ));
+                }
+                if found.replace(value.clone()).is_some() {
+                    return Err(bad_header("If-None-Match is given twice".to_owned()));
+                }
+            }
+            header::IF_MATCH => return Err(unsupported(name)),
+            // Ranges, dates and the rest may be ignored by a server that does not support them.
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+fn unsupported(name: &HeaderName) -> Failure {
+    bad_header(format!("the header {name} is not supported here"))
+}
+
+fn bad_header(message: String) -> Failure {
+    Failure::new(ErrorCode::BadHeader, message)
+}
+
+fn bad_query(message: String) -> Failure {
+    Failure::new(ErrorCode::BadQuery, message)
+}

@@ -1,0 +1,117 @@
+//! Accepting connections, and stopping.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_environment::{Environment, Listener};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::application::Application;
+use crate::connection::Connections;
+use crate::metrics::ConnectionEvent;
+use crate::options::HttpOptions;
+use crate::store::Store;
+
+/// How long to wait after the system refused to give a connection (too many open files, mostly).
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
+
+/// How long a connection that is one too many may delay the next.
+const REFUSAL_TIMEOUT: Duration = Duration::from_millis(10);
+
+/// What a connection hears that is one too many.
+const REFUSAL: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\n\
+    content-type: application/json\r\n\
+    retry-after: 1\r\n\
+    connection: close\r\n\
+    content-length: 77\r\n\
+    \r\n\
+    {\"code\":\"overloaded\",\"message\":\"too many connections are open on this node\"}\n";
+
+/// Serves `store` over HTTP to those who connect to `listener`, until `shutdown` is cancelled. Then it
+/// stops accepting, lets the requests in flight finish for at most [`HttpOptions::shutdown_grace`], and
+/// returns when every connection is closed.
+pub async fn serve<E: Environment, S: Store>(
+    environment: E,
+    mut listener: E::Listener,
+    store: S,
+    options: HttpOptions,
+    shutdown: CancellationToken,
+) {
+    let permits = u32::try_from(options.connections_max.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+    let slots = Arc::new(Semaphore::new(permits as usize));
+    let abort = CancellationToken::new();
+    let grace = options.shutdown_grace;
+    let application = Application::new(environment.clone(), store, options, shutdown.clone());
+    let connections = Connections::new(application.clone(), abort.clone());
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => match Arc::clone(&slots).try_acquire_owned() {
+                Ok(slot) => start(&environment, &connections, stream, peer, slot),
+                Err(_) => refuse(&application, stream).await,
+            },
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept an HTTP connection; trying again");
+                environment.sleep(ACCEPT_RETRY_DELAY).await;
+            }
+        }
+    }
+    drop(listener);
+    let all_closed = slots.acquire_many(permits);
+    if environment.timeout(grace, all_closed).await.is_err() {
+        tracing::warn!(
+            connections = permits as usize - slots.available_permits(),
+            "cutting HTTP connections that did not finish in time"
+        );
+        abort.cancel();
+        // The semaphore is never closed, so this can only mean that all permits are back.
+        let _ = slots.acquire_many(permits).await;
+    }
+}
+
+fn start<E: Environment, S: Store>(
+    environment: &E,
+    connections: &Connections<E, S>,
+    stream: E::Stream,
+    peer: String,
+    slot: OwnedSemaphorePermit,
+) {
+    let connection = connections.run(stream, peer);
+    environment.spawn("http connection", async move {
+        connection.await;
+        drop(slot);
+    });
+}
+
+async fn refuse<E: Environment, S: Store>(application: &Application<E, S>, mut stream: E::Stream) {
+    application.metrics.count(ConnectionEvent::Refused);
+    let refusal = async {
+        stream.write_all(REFUSAL).await?;
+        stream.shutdown().await
+    };
+    // It was refused either way; whether it heard is its own concern.
+    let _ = application.environment.timeout(REFUSAL_TIMEOUT, refusal).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_api::{ErrorBody, ErrorCode};
+
+    #[test]
+    fn the_refusal_is_a_well_formed_answer() {
+        let text = std::str::from_utf8(REFUSAL).expect("is text");
+        let (head, body) = text.split_once("\r\n\r\n").expect("has a body");
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{} bytes", body.len());
+        let status = format!("HTTP/1.1 {} ", ErrorCode::Overloaded.status());
+        assert!(head.starts_with(&status));
+        let body: ErrorBody = serde_json::from_str(body).expect("is an error body");
+        assert_eq!(body.error_code(), Some(ErrorCode::Overloaded));
+    }
+}

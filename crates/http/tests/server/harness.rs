@@ -1,0 +1,196 @@
+//! A server on loopback, connections that speak raw bytes to it, and transcripts.
+
+use std::time::Duration;
+
+use quorate_environment::{Environment, Listener, TokioEnvironment};
+use quorate_http::{HttpOptions, serve};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::fake_store::FakeStore;
+
+/// Longer than anything here takes; a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running server.
+pub(crate) struct Server {
+    pub(crate) store: FakeStore,
+    pub(crate) address: String,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) serving: JoinHandle<()>,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(HttpOptions::default()).await
+    }
+
+    pub(crate) async fn start_with(options: HttpOptions) -> Self {
+        let environment = TokioEnvironment::new();
+        let listener = environment.listen("127.0.0.1:0").await.expect("loopback can be bound");
+        let address = listener.local_address().expect("a bound address");
+        let store = FakeStore::new();
+        let shutdown = CancellationToken::new();
+        let serving = tokio::spawn(serve(environment, listener, store.clone(), options, shutdown.clone()));
+        Self { store, address, shutdown, serving }
+    }
+
+    pub(crate) async fn connect(&self) -> Connection {
+        let stream = TcpStream::connect(&self.address).await.expect("the server accepts");
+        stream.set_nodelay(true).expect("a socket takes the option");
+        Connection { stream, unread: Vec::new() }
+    }
+
+    /// Sends one request on a connection of its own and compares the answer's transcript.
+    #[track_caller]
+    pub(crate) fn check(&self, request: &str, expected: &str) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        let request = request.to_owned();
+        let expected = expected.to_owned();
+        async move {
+            let found = self.connect().await.ask(&request).await.transcript();
+            assert_eq!(found, expected, "the answer to {request:?}, at {caller}");
+        }
+    }
+
+    /// Sends one request on a connection of its own.
+    pub(crate) async fn ask(&self, request: &str) -> Answer {
+        self.connect().await.ask(request).await
+    }
+}
+
+/// A request in short form, `METHOD path`, header lines, an empty line and a body, as it is sent.
+pub(crate) fn full_request(short: &str) -> Vec<u8> {
+    let (head, body) = short.split_once("\n\n").unwrap_or((short, ""));
+    let mut lines = head.lines();
+    let mut request = format!("{} HTTP/1.1\r\nhost: test\r\n", lines.next().expect("a request line"));
+    for line in lines {
+        request.push_str(line);
+        request.push_str("\r\n");
+    }
+    if !body.is_empty() {
+        request.push_str(&format!("content-length: {}\r\n", body.len()));
+    }
+    request.push_str("\r\n");
+    request.push_str(body);
+    request.into_bytes()
+}
+
+/// One connection.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+impl Connection {
+    /// Sends bytes as they are.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.expect("the server reads");
+    }
+
+    /// Sends bytes, or learns that the server does not want them any more.
+    pub(crate) async fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).await.is_ok()
+    }
+
+    /// Sends a request in short form and reads its answer.
+    pub(crate) async fn ask(&mut self, short: &str) -> Answer {
+        self.send(&full_request(short)).await;
+        let to_head = short.starts_with("HEAD ");
+        self.answer(to_head).await.expect("the server answers")
+    }
+
+    /// The status of the answer to a request in short form; `None` if the server closes the connection.
+    pub(crate) async fn ask_if_open(&mut self, short: &str) -> Option<u16> {
+        self.try_send(&full_request(short)).await;
+        self.answer(false).await.map(|answer| answer.status)
+    }
+
+    /// Reads an answer; `None` if the server closes the connection instead.
+    pub(crate) async fn answer(&mut self, to_head: bool) -> Option<Answer> {
+        let head_length = loop {
+            if let Some(end) = self.unread.windows(4).position(|window| window == b"\r\n\r\n") {
+                break end + 4;
+            }
+            if self.read_some().await == 0 {
+                assert!(self.unread.is_empty(), "the server closed in the middle of a head");
+                return None;
+            }
+        };
+        let head: Vec<u8> = self.unread.drain(..head_length).collect();
+        let mut answer = Answer::parse(std::str::from_utf8(&head).expect("the head is text"));
+        let length = match answer.header("content-length") {
+            Some(length) if !to_head => length.parse().expect("a length is a number"),
+            _ => 0,
+        };
+        while self.unread.len() < length {
+            assert_ne!(self.read_some().await, 0, "the server closed in the middle of a body");
+        }
+        answer.body = self.unread.drain(..length).collect();
+        Some(answer)
+    }
+
+    /// Waits until the server has closed the connection, and says whether it did so without another
+    /// word.
+    pub(crate) async fn is_closed_silently(&mut self) -> bool {
+        while self.read_some().await > 0 {}
+        self.unread.is_empty()
+    }
+
+    async fn read_some(&mut self) -> usize {
+        let mut buffer = [0; 65536];
+        let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut buffer))
+            .await
+            .expect("the server answers or closes the connection");
+        // A reset is an end too.
+        let length = read.unwrap_or(0);
+        self.unread.extend_from_slice(&buffer[..length]);
+        length
+    }
+}
+
+/// One answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    fn parse(head: &str) -> Self {
+        let mut lines = head.trim_end().split("\r\n");
+        let status_line = lines.next().expect("a status line");
+        let status = status_line.split(' ').nth(1).expect("a status").parse().expect("a number");
+        let headers = lines
+            .map(|line| line.split_once(": ").expect("a name and a value"))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        Self { status, headers, body: Vec::new() }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| &value[..])
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("the body is text")
+    }
+
+    /// Status, headers and body, without what differs from run to run or only repeats the body.
+    pub(crate) fn transcript(&self) -> String {
+        let mut text = self.status.to_string();
+        for (name, value) in &self.headers {
+            if !matches!(&name[..], "date" | "content-length" | "quorate-request-id") {
+                text.push_str(&format!("\n{name}: {value}"));
+            }
+        }
+        if !self.body.is_empty() {
+            text.push_str("\n\n");
+            text.push_str(self.text());
+        }
+        text
+    }
+}
