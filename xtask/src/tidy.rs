@@ -12,6 +12,7 @@ mod manifests;
 mod source;
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
@@ -61,11 +62,31 @@ fn check_file(path: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
+/// Folders that hold what is built or found, and not what people write.
+const IGNORED_FOLDERS: [&str; 3] = [".git", "sim-failures", "target"];
+
 /// Every file of the repository, from its root, that is not ignored by git. New files count before they
-/// are added, deleted ones no longer.
+/// are added, deleted ones no longer. In a copy that git knows nothing of, every file there is.
 fn files(root: &Path) -> Result<Vec<String>, Error> {
+    let mut paths = Vec::new();
+    if root.join(".git").exists() {
+        let known = files_known_to_git(root)?;
+        paths.extend(known.into_iter().filter(|path| root.join(path).is_file()));
+    } else {
+        collect_files(root, "", &mut paths)?;
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn files_known_to_git(root: &Path) -> Result<Vec<String>, Error> {
     let program = "git ls-files";
+    let mut trusted = OsString::from("safe.directory=");
+    trusted.push(root);
     let output = Command::new("git")
+        // The repository may belong to another user, as it does in many containers.
+        .arg("-c")
+        .arg(trusted)
         .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .current_dir(root)
         .output()
@@ -74,11 +95,38 @@ fn files(root: &Path) -> Result<Vec<String>, Error> {
         eprint!("{}", String::from_utf8_lossy(&output.stderr));
         return Err(Error::Failed { program: program.to_owned(), status: output.status });
     }
-    let mut paths: Vec<String> = String::from_utf8_lossy(&output.stdout)
-        .split_terminator('\0')
-        .filter(|path| root.join(path).is_file())
-        .map(str::to_owned)
-        .collect();
-    paths.sort();
-    Ok(paths)
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.split_terminator('\0').map(str::to_owned).collect())
+}
+
+/// Adds every file below `folder`, which is `prefix` from the root.
+fn collect_files(folder: &Path, prefix: &str, paths: &mut Vec<String>) -> Result<(), Error> {
+    let entries = std::fs::read_dir(folder).map_err(Error::file("reading", folder))?;
+    for entry in entries {
+        let entry = entry.map_err(Error::file("reading", folder))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = format!("{prefix}{name}");
+        if !entry.path().is_dir() {
+            paths.push(path);
+        } else if !IGNORED_FOLDERS.contains(&name.as_str()) {
+            collect_files(&entry.path(), &format!("{path}/"), paths)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_without_git_is_walked() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for path in ["crates/kv/src/lib.rs", "target/debug/x.rs", ".ci/run"] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("making folders");
+            std::fs::write(&path, "").expect("writing");
+        }
+        assert_eq!(files(folder.path()).expect("walking"), [".ci/run", "crates/kv/src/lib.rs"]);
+    }
 }
