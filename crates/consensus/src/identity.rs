@@ -24,6 +24,14 @@ impl NodeId {
     }
 }
 
+/// openraft's storage suite makes node IDs from numbers.
+#[cfg(feature = "testing")]
+impl From<u64> for NodeId {
+    fn from(member: u64) -> Self {
+        Self::new(member, 1)
+    }
+}
+
 impl fmt::Display for NodeId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}.{:016x}", self.member, self.incarnation)

@@ -1,1 +1,52 @@
-//! Placeholder.
+//! The storage of one node: a data directory with the Raft log, the state and its snapshots.
+//!
+//! ```text
+//! <data directory>/
+//!   lock                 held while a process uses the directory
+//!   identity             member, incarnation, cluster, format: small, checksummed text
+//!   log/                 LMDB: entries, vote, committed index, purge bound
+//!   state-<n>/           LMDB: the tables of the state machine as of the last checkpoint
+//!   snapshots/           the newest snapshot, a file
+//!   received/            snapshots that are arriving from a peer
+//! ```
+//!
+//! A write is acknowledged when a quorum has flushed it to the *log* and this node has applied it in
+//! *memory*. So the log is the only thing that is flushed in the path of a write ([`log`]); what has
+//! been applied lives in an overlay above the state's LMDB environment and reaches it in a checkpoint
+//! every 100 ms or so, together with the log ID it stands for, in one transaction ([`state`]). After a
+//! crash the state is the last checkpoint, and the log behind it is applied again. The log is therefore
+//! never purged past the checkpoint.
+//!
+//! Everything that blocks on the disk for long runs in a worker of the environment: one for the log, one
+//! for checkpoints, one for each snapshot that is written. No LMDB transaction crosses an await.
+//!
+//! A flush that fails is never tried again: after it nobody knows what the disk holds. The failure is
+//! announced ([`Storage::failure`]) and everything after it refused; the node stops.
+
+mod directory;
+mod durable;
+mod error;
+mod failure;
+mod identity_file;
+mod layout;
+mod lmdb;
+mod lmdb_check;
+pub mod log;
+mod options;
+mod record;
+pub mod snapshot;
+mod space;
+pub mod state;
+mod status;
+mod storage;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use directory::DataDirectory;
+pub use error::OpenError;
+pub use failure::StorageFailure;
+pub use log::{LogReader, LogStore};
+pub use options::StorageOptions;
+pub use state::{Applied, ReadError, SnapshotBuilder, StateReader, StateStore};
+pub use status::StorageStatus;
+pub use storage::Storage;

@@ -1,0 +1,214 @@
+//! The data directory of one node: whose it is, and that nobody else uses it.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use quorate_consensus::{ClusterId, NodeId};
+use quorate_environment::Environment;
+
+use crate::durable;
+use crate::error::OpenError;
+use crate::identity_file::{Identity, IdentityError};
+use crate::layout::{self, FORMAT, IDENTITY, LOCK, LOG, RECEIVED, SNAPSHOTS, UNFINISHED_SUFFIX};
+use crate::lmdb::{DIRECTORY_TABLE, Lmdb};
+
+/// A node's data directory, open and locked. Clones share it; the lock is released when the last one and
+/// every file of the storage are dropped.
+#[derive(Clone, Debug)]
+pub struct DataDirectory {
+    lock: Arc<DirectoryLock>,
+    identity: Arc<Mutex<Identity>>,
+}
+
+/// The lock on a data directory.
+#[derive(Debug)]
+pub(crate) struct DirectoryLock {
+    path: PathBuf,
+    // Only held: closing the file releases the lock.
+    _file: File,
+}
+
+impl DirectoryLock {
+    /// The directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn acquire(path: &Path) -> Result<Self, OpenError> {
+        let lock_path = path.join(LOCK);
+        let file = File::create(&lock_path).map_err(OpenError::io(&lock_path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _file: file }),
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
+            Err(TryLockError::Error(error)) => Err(OpenError::io(&lock_path)(error)),
+        }
+    }
+}
+
+impl DataDirectory {
+    /// Opens the data directory of `member` at `path`. Makes it, with a new incarnation, if there is
+    /// nothing yet.
+    pub fn open<E: Environment>(environment: &E, path: &Path, member: u64) -> Result<Self, OpenError> {
+        durable::create_directory(path).map_err(OpenError::io(path))?;
+        // One spelling, so that messages and LMDB's own bookkeeping agree on it.
+        let path = path.canonicalize().map_err(OpenError::io(path))?;
+        if let Some(found) = layout::foreign_name(&path).map_err(OpenError::io(&path))? {
+            return Err(OpenError::NotADataDirectory { path, found });
+        }
+        let lock = Arc::new(DirectoryLock::acquire(&path)?);
+        let identity = match read_identity(&path)? {
+            Some(identity) => identity,
+            None => create(environment, &lock, member)?,
+        };
+        let found = identity.node_id.member;
+        if found != member {
+            return Err(OpenError::OtherMember { path, found, expected: member });
+        }
+        empty_received(&path)?;
+        Ok(Self { lock, identity: Arc::new(Mutex::new(identity)) })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.lock.path()
+    }
+
+    /// The node that it belongs to.
+    pub fn node_id(&self) -> NodeId {
+        self.identity().node_id
+    }
+
+    /// The cluster that it belongs to, if it has joined one.
+    pub fn cluster_id(&self) -> Option<ClusterId> {
+        Some(self.identity().cluster_id).filter(|cluster_id| !cluster_id.is_none())
+    }
+
+    /// Where a snapshot that arrives from a peer is to be put until it is installed. Emptied at every
+    /// start.
+    pub fn received_path(&self) -> PathBuf {
+        self.path().join(RECEIVED)
+    }
+
+    /// Makes the directory part of a cluster, durably and for ever. Binding it to the same cluster again
+    /// does nothing.
+    pub fn bind_cluster(&self, cluster_id: ClusterId) -> Result<(), OpenError> {
+        assert!(!cluster_id.is_none(), "a directory is bound to a real cluster");
+        let mut identity = self.identity.lock().expect("no code panics while it holds the identity");
+        if identity.cluster_id == cluster_id {
+            return Ok(());
+        }
+        if !identity.cluster_id.is_none() {
+            let (path, found) = (self.path().to_owned(), identity.cluster_id);
+            return Err(OpenError::OtherCluster { path, found, expected: cluster_id });
+        }
+        let bound = Identity { cluster_id, ..*identity };
+        write_identity(self.path(), &bound)?;
+        *identity = bound;
+        Ok(())
+    }
+
+    pub(crate) fn lock(&self) -> &Arc<DirectoryLock> {
+        &self.lock
+    }
+
+    fn identity(&self) -> Identity {
+        *self.identity.lock().expect("no code panics while it holds the identity")
+    }
+}
+
+fn write_identity(path: &Path, identity: &Identity) -> Result<(), OpenError> {
+    let file = path.join(IDENTITY);
+    durable::write_file(&file, identity.render().as_bytes()).map_err(OpenError::io(&file))
+}
+
+fn read_identity(path: &Path) -> Result<Option<Identity>, OpenError> {
+    let file = path.join(IDENTITY);
+    let content = match fs::read(&file) {
+        Ok(content) => content,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(OpenError::io(&file)(error)),
+    };
+    match Identity::parse(&content) {
+        Ok(identity) => Ok(Some(identity)),
+        Err(IdentityError::Newer(found)) => {
+            let (path, part) = (path.to_owned(), IDENTITY.to_owned());
+            Err(OpenError::NewerFormat { path, part, found, supported: FORMAT })
+        }
+        Err(IdentityError::Damaged(reason)) => Err(OpenError::damaged(path, IDENTITY, reason)),
+    }
+}
+
+/// Makes a new directory. The identity file comes last: without it nothing in the directory counts, and a
+/// node that was interrupted here begins anew, with another incarnation.
+fn create<E: Environment>(
+    environment: &E,
+    lock: &Arc<DirectoryLock>,
+    member: u64,
+) -> Result<Identity, OpenError> {
+    let path = lock.path();
+    sweep_interrupted_creation(lock)?;
+    // 0 is kept for "no incarnation".
+    let incarnation = environment.random_u64().max(1);
+    let identity = Identity { node_id: NodeId::new(member, incarnation), cluster_id: ClusterId::NONE };
+    Lmdb::create(lock, LOG, identity.node_id)?;
+    Lmdb::create(lock, &layout::state_name(0), identity.node_id)?;
+    let snapshots = path.join(SNAPSHOTS);
+    durable::create_directory(&snapshots).map_err(OpenError::io(&snapshots))?;
+    write_identity(path, &identity)?;
+    tracing::info!(path = %path.display(), node = %identity.node_id, "made a new data directory");
+    Ok(identity)
+}
+
+/// Removes what an interrupted [`create`] left, after making sure that it is no more than that: a log with
+/// tables in it belonged to a node that ran, and may hold a vote.
+fn sweep_interrupted_creation(lock: &Arc<DirectoryLock>) -> Result<(), OpenError> {
+    let path = lock.path();
+    let (mut finished, unfinished) = layout::state_directories(path).map_err(OpenError::io(path))?;
+    let ran_before = finished.pop_if(|number| *number > 0).is_some()
+        || !is_untouched(lock, LOG)?
+        || !is_untouched(lock, &layout::state_name(0))?;
+    if ran_before {
+        return Err(OpenError::missing(path, IDENTITY));
+    }
+    let states = finished.into_iter().map(layout::state_name);
+    for name in states.chain(unfinished).chain([LOG.to_owned()]) {
+        remove_directory(&path.join(name))?;
+    }
+    Ok(())
+}
+
+/// Whether an LMDB environment is missing, or has no table but the one that creation makes.
+fn is_untouched(lock: &Arc<DirectoryLock>, part: &str) -> Result<bool, OpenError> {
+    let data = lock.path().join(part).join(crate::lmdb::DATA_FILE);
+    if !data.exists() || crate::lmdb_check::check_file(&data).is_err() {
+        // Creation can be interrupted before LMDB has written its first pages; a node that ran has
+        // written many. What is damaged beyond that is told from it by its length.
+        let length = fs::metadata(&data).map_or(0, |metadata| metadata.len());
+        return Ok(length <= 4 * rustix::param::page_size() as u64);
+    }
+    let names = Lmdb::open_for_inspection(lock, part)?.table_names();
+    let names = names.map_err(|error| OpenError::lmdb(lock.path(), part, error))?;
+    Ok(names.iter().all(|name| name == DIRECTORY_TABLE))
+}
+
+/// Removes a directory that may not exist.
+pub(crate) fn remove_directory(path: &Path) -> Result<(), OpenError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OpenError::io(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Empties the place of arriving snapshots, and removes unfinished files.
+fn empty_received(path: &Path) -> Result<(), OpenError> {
+    let received = path.join(RECEIVED);
+    remove_directory(&received)?;
+    durable::create_directory(&received).map_err(OpenError::io(&received))?;
+    let unfinished = path.join(format!("{IDENTITY}{UNFINISHED_SUFFIX}"));
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OpenError::io(&unfinished)(error)),
+        _ => Ok(()),
+    }
+}

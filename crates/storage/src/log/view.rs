@@ -1,0 +1,337 @@
+//! What the log is, in memory.
+
+use std::collections::VecDeque;
+use std::ops::{Bound, RangeBounds};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use quorate_consensus::encoding::Encode;
+use quorate_consensus::{Entry, LogId, Vote};
+
+use super::byte_marks::ByteMarks;
+use super::tables::{LogTables, Recovered};
+use crate::failure::StorageFailure;
+
+/// The log as every call sees it. One mutex around it; held for moments, never during disk writes.
+///
+/// Writes are numbered: each append or truncation takes the next *sequence* and carries it to the worker.
+/// What the worker has flushed is known by its sequence, because an index alone does not say which of two
+/// entries that had it, one before and one after a truncation, is on disk.
+#[derive(Debug)]
+pub(crate) struct LogView {
+    /// `None` once the storage is closed.
+    tables: Option<Arc<LogTables>>,
+    vote: Option<Vote>,
+    committed: Option<LogId>,
+    purged: Option<LogId>,
+    /// The first index that can be read. A log begins behind its purge bound.
+    first: u64,
+    last: Option<LogId>,
+    /// The newest entries, without a gap, up to `last`. Every entry that is not in here is on disk.
+    tail: VecDeque<TailEntry>,
+    tail_bytes: u64,
+    tail_bytes_max: u64,
+    unflushed_bytes: u64,
+    next_sequence: u64,
+    flushed_sequence: u64,
+    /// Committed log IDs that are not on disk, each with the sequence it must not overtake: on disk, a
+    /// committed index must never stand above entries that are not those it means.
+    committed_pending: VecDeque<(u64, LogId)>,
+    purge_pending: Option<(u64, LogId)>,
+    marks: ByteMarks,
+    flushes: FlushCounters,
+}
+
+#[derive(Debug)]
+struct TailEntry {
+    entry: Entry,
+    bytes: u64,
+    sequence: u64,
+}
+
+/// How flushing goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct FlushCounters {
+    pub(crate) count: u64,
+    pub(crate) last: Duration,
+    pub(crate) total: Duration,
+}
+
+/// Records that are written along with a round.
+#[derive(Debug, Default)]
+pub(crate) struct LazyRecords {
+    pub(crate) committed: Option<LogId>,
+    pub(crate) purge: Option<LogId>,
+}
+
+impl LogView {
+    pub(crate) fn new(tables: Arc<LogTables>, found: Recovered, tail_bytes_max: u64) -> Self {
+        let first = found.purged.map_or(0, |log_id| log_id.index() + 1);
+        let marks = match (found.first_index, &found.last) {
+            (Some(first), Some(last)) => ByteMarks::of_log(first, last.index(), found.entry_bytes),
+            _ => ByteMarks::default(),
+        };
+        debug_assert!(found.last.is_none_or(|last| last.index() + 1 >= first));
+        Self {
+            tables: Some(tables),
+            vote: found.vote,
+            committed: found.committed,
+            purged: found.purged,
+            first,
+            last: found.last,
+            tail: VecDeque::new(),
+            tail_bytes: 0,
+            tail_bytes_max,
+            unflushed_bytes: 0,
+            next_sequence: 1,
+            flushed_sequence: 0,
+            committed_pending: VecDeque::new(),
+            purge_pending: None,
+            marks,
+            flushes: FlushCounters::default(),
+        }
+    }
+
+    pub(crate) fn vote(&self) -> Option<Vote> {
+        self.vote
+    }
+
+    pub(crate) fn set_vote(&mut self, vote: Vote) {
+        self.vote = Some(vote);
+    }
+
+    pub(crate) fn committed(&self) -> Option<LogId> {
+        self.committed
+    }
+
+    pub(crate) fn last(&self) -> Option<LogId> {
+        self.last
+    }
+
+    pub(crate) fn purged(&self) -> Option<LogId> {
+        self.purged
+    }
+
+    pub(crate) fn flushes(&self) -> FlushCounters {
+        self.flushes
+    }
+
+    pub(crate) fn unflushed_bytes(&self) -> u64 {
+        self.unflushed_bytes
+    }
+
+    /// The first index that is in the log, or would be.
+    pub(crate) fn first_index(&self) -> u64 {
+        self.first
+    }
+
+    fn next_sequence(&mut self) -> u64 {
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        sequence
+    }
+
+    /// Takes new entries behind the last one. Gives their sequence and their size.
+    pub(crate) fn append(&mut self, entries: &[Entry]) -> (u64, u64) {
+        let sequence = self.next_sequence();
+        let mut added = 0;
+        for entry in entries {
+            let index = entry.log_id.index();
+            match &self.last {
+                Some(last) => assert_eq!(index, last.index() + 1, "entries are appended without a gap"),
+                None => self.first = index,
+            }
+            let bytes = entry.encoded_bytes_hint() as u64;
+            self.marks.append(index, bytes);
+            self.last = Some(entry.log_id);
+            self.tail.push_back(TailEntry { entry: entry.clone(), bytes, sequence });
+            added += bytes;
+        }
+        self.tail_bytes += added;
+        self.unflushed_bytes += added;
+        (sequence, added)
+    }
+
+    /// Drops the entries behind `last`. Gives the sequence and the first index that goes, or `None` if
+    /// there is nothing behind it.
+    pub(crate) fn truncate_after(&mut self, last: Option<LogId>) -> Option<(u64, u64)> {
+        let from = last.map_or(0, |log_id| log_id.index() + 1).max(self.first);
+        if self.last.is_none_or(|current| current.index() < from) {
+            return None;
+        }
+        while self.tail.back().is_some_and(|it| it.entry.log_id.index() >= from) {
+            self.tail_bytes -= self.tail.pop_back().map_or(0, |it| it.bytes);
+        }
+        self.last = if from == self.first { self.purged } else { last };
+        self.marks.truncate_after(from.checked_sub(1));
+        Some((self.next_sequence(), from))
+    }
+
+    /// Drops the entries up to and with `log_id`. Gives a sequence if that has to be written at once,
+    /// because the log goes on with a gap behind what it held.
+    pub(crate) fn purge(&mut self, log_id: LogId) -> Option<u64> {
+        if self.purged.is_some_and(|purged| purged >= log_id) {
+            return None;
+        }
+        self.purged = Some(log_id);
+        self.first = self.first.max(log_id.index() + 1);
+        while self.tail.front().is_some_and(|it| it.entry.log_id.index() <= log_id.index()) {
+            self.tail_bytes -= self.tail.pop_front().map_or(0, |it| it.bytes);
+        }
+        self.marks.purge(log_id.index());
+        if self.last.is_some_and(|last| last.index() > log_id.index()) {
+            self.purge_pending = Some((self.next_sequence - 1, log_id));
+            None
+        } else {
+            self.last = Some(log_id);
+            self.purge_pending = None;
+            Some(self.next_sequence())
+        }
+    }
+
+    /// Notes what is committed, to be written with some later round.
+    pub(crate) fn set_committed(&mut self, committed: Option<LogId>) {
+        self.committed = committed;
+        let Some(committed) = committed else { return };
+        let after = self.next_sequence - 1;
+        match self.committed_pending.back_mut() {
+            Some(newest) if newest.0 == after => newest.1 = committed,
+            _ => self.committed_pending.push_back((after, committed)),
+        }
+    }
+
+    /// Whether a purge waits to be written with the next round.
+    pub(crate) fn has_pending_purge(&self) -> bool {
+        self.purge_pending.is_some()
+    }
+
+    /// What may be written in a round that ends with `sequence`. The log is not purged past `checkpoint`.
+    pub(crate) fn take_lazy_records(&mut self, sequence: u64, checkpoint: Option<LogId>) -> LazyRecords {
+        let mut records = LazyRecords::default();
+        while self.committed_pending.front().is_some_and(|(after, _)| *after <= sequence) {
+            records.committed = self.committed_pending.pop_front().map(|(_, log_id)| log_id);
+        }
+        let due =
+            self.purge_pending.filter(|(after, log_id)| *after <= sequence && Some(*log_id) <= checkpoint);
+        if let Some((_, log_id)) = due {
+            self.purge_pending = None;
+            records.purge = Some(log_id);
+        }
+        records
+    }
+
+    /// A purge that could not be written yet.
+    pub(crate) fn defer_purge(&mut self, sequence: u64, log_id: LogId) {
+        if self.purge_pending.is_none() {
+            self.purge_pending = Some((sequence, log_id));
+        }
+    }
+
+    /// Everything up to `sequence` is on disk; `bytes` of entries among it.
+    pub(crate) fn flushed(&mut self, sequence: u64, bytes: u64, took: Duration) {
+        self.flushed_sequence = self.flushed_sequence.max(sequence);
+        self.unflushed_bytes -= bytes;
+        self.flushes.count += 1;
+        self.flushes.last = took;
+        self.flushes.total += took;
+        while self.tail_bytes > self.tail_bytes_max
+            && self.tail.front().is_some_and(|it| it.sequence <= self.flushed_sequence)
+        {
+            self.tail_bytes -= self.tail.pop_front().map_or(0, |it| it.bytes);
+        }
+    }
+
+    /// Bytes of the entries behind `index`, roughly.
+    pub(crate) fn bytes_after(&self, index: Option<u64>) -> u64 {
+        self.marks.bytes_after(index)
+    }
+
+    /// The greatest index with at least `bytes` of entries behind it, roughly.
+    pub(crate) fn index_before_last(&self, bytes: u64) -> Option<u64> {
+        self.marks.index_before_last(bytes)
+    }
+
+    /// The tables, unless the storage is closed.
+    pub(crate) fn tables(&self) -> Result<Arc<LogTables>, StorageFailure> {
+        self.tables.clone().ok_or_else(|| StorageFailure::new("using the log", "the storage is closed"))
+    }
+
+    /// Lets go of the files.
+    pub(crate) fn close(&mut self) {
+        self.tables = None;
+    }
+
+    /// The part of `range` that the log has.
+    fn clamp(&self, range: &impl RangeBounds<u64>) -> (u64, u64) {
+        let start = match range.start_bound() {
+            Bound::Included(start) => *start,
+            Bound::Excluded(start) => start.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            Bound::Included(end) => end.saturating_add(1),
+            Bound::Excluded(end) => *end,
+            Bound::Unbounded => u64::MAX,
+        };
+        (start.max(self.first), end.min(self.last.map_or(0, |last| last.index() + 1)))
+    }
+
+    /// The first index in the tail, or the one behind the last.
+    fn tail_start(&self) -> u64 {
+        let behind_last = || self.last.map_or(0, |last| last.index() + 1);
+        self.tail.front().map_or_else(behind_last, |it| it.entry.log_id.index())
+    }
+
+    /// Copies the entries `start..end` of the tail until `bytes_max` are exceeded; at least one.
+    fn read_tail(&self, (start, end): (u64, u64), bytes_max: u64, entries: &mut Vec<Entry>) {
+        let offset = (start - self.tail_start()) as usize;
+        let mut bytes = 0;
+        for it in self.tail.iter().skip(offset).take(end.saturating_sub(start) as usize) {
+            bytes += it.bytes;
+            if bytes > bytes_max && it.entry.log_id.index() > start {
+                return;
+            }
+            entries.push(it.entry.clone());
+        }
+    }
+}
+
+/// Reads entries of `range`, all at one moment. Stops early once `bytes_max` are exceeded, if that is
+/// given; at least one entry is read if there is one.
+pub(crate) fn read_entries(
+    view: &Mutex<LogView>,
+    range: &impl RangeBounds<u64>,
+    bytes_max: Option<u64>,
+) -> Result<Vec<Entry>, StorageFailure> {
+    let mut entries = Vec::new();
+    let view = lock(view);
+    let tables = view.tables()?;
+    let (start, end) = view.clamp(range);
+    if start >= end {
+        return Ok(entries);
+    }
+    let tail_start = view.tail_start();
+    if start >= tail_start {
+        view.read_tail((start, end), bytes_max.unwrap_or(u64::MAX), &mut entries);
+        return Ok(entries);
+    }
+    // Begun under the lock: what leaves the tail after this moment is on disk in what we see, and what is
+    // removed after this moment is still in it.
+    let transaction = tables.lmdb.read().map_err(|error| StorageFailure::lmdb("reading the log", &error))?;
+    let mut from_tail = Vec::new();
+    if bytes_max.is_none() && end > tail_start {
+        view.read_tail((tail_start, end), u64::MAX, &mut from_tail);
+    }
+    drop(view);
+    let on_disk = (start, end.min(tail_start));
+    tables
+        .read_entries(&transaction, on_disk, bytes_max.unwrap_or(u64::MAX), &mut entries)
+        .map_err(|error| StorageFailure::new("reading the log", error))?;
+    entries.extend(from_tail);
+    Ok(entries)
+}
+
+/// Locks the view.
+pub(crate) fn lock(view: &Mutex<LogView>) -> std::sync::MutexGuard<'_, LogView> {
+    view.lock().expect("no code panics while it holds the log's view")
+}

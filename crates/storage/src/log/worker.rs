@@ -1,0 +1,166 @@
+//! Writes the log to disk, a round at a time.
+
+use std::sync::{Arc, Mutex};
+
+use heed::RwTxn;
+use openraft::storage::IOFlushed;
+use quorate_consensus::{Entry, LogId, RaftTypes, Vote};
+use quorate_environment::{Environment, Worker};
+use tokio::sync::{Notify, oneshot};
+
+use super::tables::LogTables;
+use super::view::{LazyRecords, LogView, lock};
+use crate::failure::{FailureSignal, StorageFailure};
+use crate::space::DiskSpace;
+use crate::state::CheckpointMark;
+
+const FLUSHING: &str = "flushing the log";
+
+/// A write, in the order in which the view took it.
+pub(crate) enum LogJob<E: Environment> {
+    /// New entries behind the last one.
+    Append { entries: Vec<Entry>, sequence: u64, bytes: u64, flushed: IOFlushed<RaftTypes<E::Runtime>> },
+    /// A vote, which somebody waits for.
+    Vote { vote: Vote, done: oneshot::Sender<Result<(), StorageFailure>> },
+    /// The entries from `from` on are gone.
+    Truncate { from: u64, sequence: u64 },
+    /// The entries up to `log_id` are gone, and the log goes on behind it.
+    Purge { log_id: LogId, sequence: u64 },
+    /// Writes what could wait until now.
+    Sync { done: Option<oneshot::Sender<Result<(), StorageFailure>>> },
+}
+
+/// What the worker works with.
+pub(crate) struct LogWorker<E: Environment> {
+    pub(crate) environment: E,
+    pub(crate) tables: Arc<LogTables>,
+    pub(crate) view: Arc<Mutex<LogView>>,
+    pub(crate) checkpoint: Arc<CheckpointMark>,
+    pub(crate) failure: Arc<FailureSignal>,
+    pub(crate) space: Arc<DiskSpace>,
+    /// Told after each round, for those who wait until less is queued.
+    pub(crate) round_done: Arc<Notify>,
+    /// The newest sequence that was written.
+    pub(crate) sequence: u64,
+    /// The index of the newest entry on disk, `None` if the next may have any.
+    pub(crate) last_index: Option<u64>,
+}
+
+impl<E: Environment> Worker for LogWorker<E> {
+    type Job = LogJob<E>;
+
+    fn run(&mut self, jobs: Vec<LogJob<E>>) {
+        let result = self.failure.check().and_then(|()| {
+            let result = self.write_round(&jobs);
+            if let Err(failure) = &result {
+                self.failure.report(failure.clone());
+            }
+            result
+        });
+        for job in jobs {
+            job.complete(&result);
+        }
+        self.round_done.notify_waiters();
+    }
+}
+
+impl<E: Environment> LogJob<E> {
+    /// Tells whoever waits.
+    fn complete(self, result: &Result<(), StorageFailure>) {
+        match self {
+            LogJob::Append { flushed, .. } => flushed.io_completed(result.clone().map_err(Into::into)),
+            LogJob::Vote { done, .. } | LogJob::Sync { done: Some(done) } => {
+                // Who waited may have gone.
+                let _ = done.send(result.clone());
+            }
+            LogJob::Truncate { .. } | LogJob::Purge { .. } | LogJob::Sync { done: None } => {}
+        }
+    }
+
+    fn sequence(&self) -> Option<u64> {
+        match self {
+            LogJob::Append { sequence, .. }
+            | LogJob::Truncate { sequence, .. }
+            | LogJob::Purge { sequence, .. } => Some(*sequence),
+            LogJob::Vote { .. } | LogJob::Sync { .. } => None,
+        }
+    }
+}
+
+impl<E: Environment> LogWorker<E> {
+    /// Writes all jobs in one transaction, and what may ride along.
+    fn write_round(&mut self, jobs: &[LogJob<E>]) -> Result<(), StorageFailure> {
+        let started = self.environment.now();
+        let sequence = jobs.iter().filter_map(LogJob::sequence).max().unwrap_or(self.sequence);
+        let checkpoint = self.checkpoint.get();
+        let lazy = lock(&self.view).take_lazy_records(sequence, checkpoint);
+        let only_syncs = jobs.iter().all(|job| matches!(job, LogJob::Sync { .. }));
+        if only_syncs && lazy.committed.is_none() && lazy.purge.is_none() {
+            return Ok(());
+        }
+        let tables = self.tables.clone();
+        let mut commit = || {
+            let mut transaction = tables.lmdb.write()?;
+            for job in jobs {
+                self.write_job(&mut transaction, job, checkpoint)?;
+            }
+            self.write_lazy(&mut transaction, &lazy)?;
+            transaction.commit()
+        };
+        commit().map_err(|error| StorageFailure::lmdb(FLUSHING, &error))?;
+        self.sequence = sequence;
+        self.space.measure_log(&tables.lmdb);
+        let bytes =
+            jobs.iter().map(|job| if let LogJob::Append { bytes, .. } = job { *bytes } else { 0 }).sum();
+        let took = self.environment.now().saturating_since(started);
+        lock(&self.view).flushed(sequence, bytes, took);
+        Ok(())
+    }
+
+    fn write_job(
+        &mut self,
+        transaction: &mut RwTxn<'_>,
+        job: &LogJob<E>,
+        checkpoint: Option<LogId>,
+    ) -> heed::Result<()> {
+        match job {
+            LogJob::Append { entries, .. } => {
+                for entry in entries {
+                    let index = entry.log_id.index();
+                    let expected = self.last_index.map_or(index, |last| last + 1);
+                    assert_eq!(index, expected, "the log on disk has no hole");
+                    self.tables.append(transaction, entry)?;
+                    self.last_index = Some(index);
+                }
+                Ok(())
+            }
+            LogJob::Vote { vote, .. } => self.tables.put_vote(transaction, vote),
+            LogJob::Truncate { from, .. } => {
+                self.tables.truncate_from(transaction, *from)?;
+                self.last_index = from.checked_sub(1);
+                Ok(())
+            }
+            LogJob::Purge { log_id, sequence } => {
+                // A state that stands at `log_id` only in memory would be lost with the log behind it.
+                if Some(*log_id) > checkpoint {
+                    lock(&self.view).defer_purge(*sequence, *log_id);
+                    return Ok(());
+                }
+                self.last_index = None;
+                self.tables.purge(transaction, log_id)
+            }
+            LogJob::Sync { .. } => Ok(()),
+        }
+    }
+
+    fn write_lazy(&mut self, transaction: &mut RwTxn<'_>, lazy: &LazyRecords) -> heed::Result<()> {
+        if let Some(committed) = &lazy.committed {
+            self.tables.put_committed(transaction, committed)?;
+        }
+        if let Some(log_id) = &lazy.purge {
+            self.last_index = self.last_index.filter(|last| *last > log_id.index());
+            self.tables.purge(transaction, log_id)?;
+        }
+        Ok(())
+    }
+}

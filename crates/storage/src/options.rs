@@ -1,0 +1,55 @@
+//! What can be set about storage.
+
+use std::time::Duration;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// Limits and intervals of one node's storage. Local: none of them changes what the state machine does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageOptions {
+    /// How large the log's LMDB file may become. Address space, not disk space: the file grows as needed.
+    pub log_map_bytes: u64,
+    /// How large the state's LMDB file may become. Address space, not disk space.
+    pub state_map_bytes: u64,
+    /// How long applied writes wait in memory before they are checkpointed. What is lost of them in a
+    /// crash is applied again from the log.
+    pub checkpoint_interval: Duration,
+    /// How many bytes of applied writes bring a checkpoint forward.
+    pub checkpoint_bytes: u64,
+    /// How many bytes of applied writes may wait for the next checkpoint before applying pauses.
+    pub overlay_bytes_max: u64,
+    /// How many bytes of log make a new snapshot due.
+    pub snapshot_log_bytes: u64,
+    /// How many bytes of log stay behind the newest snapshot, so that a node that was away for a moment
+    /// catches up from the log.
+    pub log_keep_bytes: u64,
+    /// The disk's low-water mark: with less than this free there is no room for proposals.
+    pub reserve_bytes: u64,
+    /// How many bytes of recent entries stay in memory, so that applying and replicating need not read
+    /// them from disk.
+    pub tail_bytes_max: u64,
+    /// How many bytes of entries may wait for the disk before appending pauses.
+    pub unflushed_bytes_max: u64,
+    /// How many bytes of entries a reader takes at once. A single larger entry is still read.
+    pub read_batch_bytes_max: u64,
+}
+
+impl Default for StorageOptions {
+    fn default() -> Self {
+        Self {
+            log_map_bytes: 256 * GIB,
+            state_map_bytes: 1024 * GIB,
+            checkpoint_interval: Duration::from_millis(100),
+            checkpoint_bytes: 16 * MIB,
+            overlay_bytes_max: 64 * MIB,
+            snapshot_log_bytes: 256 * MIB,
+            log_keep_bytes: 64 * MIB,
+            reserve_bytes: 256 * MIB,
+            tail_bytes_max: 8 * MIB,
+            unflushed_bytes_max: 64 * MIB,
+            read_batch_bytes_max: 512 * KIB,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Single records in LMDB: a versioned value of [`quorate_consensus::encoding`] with its CRC-32C behind
+//! it, because LMDB itself does not notice a flipped bit.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use quorate_consensus::encoding::{Decode, DecodeError, Encode};
+
+/// The length of the checksum at the end of a record.
+pub(crate) const CHECKSUM_BYTES: usize = 4;
+
+/// Why a record cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// The checksum does not match.
+    #[error("its checksum does not match its content")]
+    Checksum,
+    /// The checksum matches, but the content is not what it should be.
+    #[error("it cannot be decoded: {0}")]
+    Decode(#[from] DecodeError),
+    /// The content does not belong under its key.
+    #[error("it does not belong where it is")]
+    Misplaced,
+}
+
+/// The value as a record.
+pub(crate) fn seal(value: &impl Encode) -> Bytes {
+    seal_bytes(value.encode())
+}
+
+/// Bytes with their checksum behind them.
+pub(crate) fn seal_bytes(encoded: Bytes) -> Bytes {
+    let checksum = crc32c::crc32c(&encoded);
+    let mut record = BytesMut::from(encoded);
+    record.put_u32_le(checksum);
+    record.freeze()
+}
+
+/// The bytes of a record without their checksum, which was checked.
+pub(crate) fn open_bytes(record: &[u8]) -> Result<&[u8], RecordError> {
+    let (content, checksum) = record.split_last_chunk::<CHECKSUM_BYTES>().ok_or(RecordError::Checksum)?;
+    if crc32c::crc32c(content) == u32::from_le_bytes(*checksum) {
+        Ok(content)
+    } else {
+        Err(RecordError::Checksum)
+    }
+}
+
+/// Reads a record back.
+pub(crate) fn unseal<T: Decode>(record: &[u8]) -> Result<T, RecordError> {
+    Ok(T::decode(Bytes::copy_from_slice(open_bytes(record)?))?)
+}

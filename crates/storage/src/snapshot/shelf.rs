@@ -1,0 +1,125 @@
+//! Where finished snapshots are kept: the newest one.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+
+use quorate_consensus::SnapshotMeta;
+
+use super::reader::{SnapshotError, SnapshotReader};
+use crate::durable;
+use crate::error::OpenError;
+use crate::layout::{SNAPSHOTS, UNFINISHED_SUFFIX};
+
+const SUFFIX: &str = ".snapshot";
+
+/// A finished snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeptSnapshot {
+    pub(crate) meta: SnapshotMeta,
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: u64,
+}
+
+/// The directory of finished snapshots.
+#[derive(Debug)]
+pub(crate) struct SnapshotShelf {
+    path: PathBuf,
+    current: Mutex<Option<KeptSnapshot>>,
+}
+
+impl SnapshotShelf {
+    /// Finds the newest snapshot in a data directory and removes everything else.
+    pub(crate) fn open(root: &Path) -> Result<Self, OpenError> {
+        let path = root.join(SNAPSHOTS);
+        if !path.is_dir() {
+            return Err(OpenError::missing(root, SNAPSHOTS));
+        }
+        let mut found: Vec<KeptSnapshot> = Vec::new();
+        for file in fs::read_dir(&path).map_err(OpenError::io(&path))? {
+            let file = file.map_err(OpenError::io(&path))?.path();
+            let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if name.ends_with(UNFINISHED_SUFFIX) {
+                fs::remove_file(&file).map_err(OpenError::io(&file))?;
+            } else if name.ends_with(SUFFIX) {
+                found.push(inspect(root, &name, file)?);
+            }
+        }
+        found.sort_by_key(|kept| kept.meta.last_log_id);
+        let current = found.pop();
+        for older in found {
+            fs::remove_file(&older.path).map_err(OpenError::io(&older.path))?;
+        }
+        Ok(Self { path, current: Mutex::new(current) })
+    }
+
+    /// The newest snapshot.
+    pub(crate) fn current(&self) -> Option<KeptSnapshot> {
+        self.lock().clone()
+    }
+
+    /// A name for a snapshot that is not finished.
+    pub(crate) fn unfinished_path(&self) -> PathBuf {
+        self.path.join(format!("building{UNFINISHED_SUFFIX}"))
+    }
+
+    /// Keeps a file that is flushed, instead of what was kept before. If there is a newer one already,
+    /// removes the file instead. Gives the newest one.
+    pub(crate) fn publish(&self, file: &Path, meta: &SnapshotMeta) -> io::Result<KeptSnapshot> {
+        let mut current = self.lock();
+        if let Some(newer) = &*current
+            && newer.meta.last_log_id >= meta.last_log_id
+        {
+            if newer.path != file {
+                fs::remove_file(file)?;
+            }
+            return Ok(newer.clone());
+        }
+        let path = self.path.join(name(meta));
+        durable::rename(file, &path)?;
+        let bytes = fs::metadata(&path)?.len();
+        let kept = KeptSnapshot { meta: meta.clone(), path, bytes };
+        if let Some(older) = current.replace(kept.clone()) {
+            fs::remove_file(&older.path)?;
+        }
+        Ok(kept)
+    }
+
+    /// Keeps a file that arrived from elsewhere and is verified.
+    pub(crate) fn adopt(&self, file: &Path, meta: &SnapshotMeta) -> io::Result<()> {
+        File::open(file)?.sync_all()?;
+        self.publish(file, meta).map(drop)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<KeptSnapshot>> {
+        self.current.lock().expect("no code panics while it holds the shelf")
+    }
+}
+
+/// A snapshot's file name: term and index of the last entry that it covers.
+fn name(meta: &SnapshotMeta) -> String {
+    match &meta.last_log_id {
+        Some(log_id) => format!("{}-{}{SUFFIX}", *log_id.leader_id, log_id.index()),
+        None => format!("empty{SUFFIX}"),
+    }
+}
+
+fn inspect(root: &Path, name: &str, path: PathBuf) -> Result<KeptSnapshot, OpenError> {
+    let part = format!("{SNAPSHOTS}/{name}");
+    match SnapshotReader::inspect(&path) {
+        Ok((header, _)) => {
+            let bytes = fs::metadata(&path).map_err(OpenError::io(&path))?.len();
+            Ok(KeptSnapshot { meta: header.meta, path, bytes })
+        }
+        Err(SnapshotError::Format(super::FormatError::NewerFormat { found })) => {
+            Err(OpenError::NewerFormat {
+                path: root.to_owned(),
+                part,
+                found,
+                supported: super::format::FORMAT,
+            })
+        }
+        Err(error) => Err(OpenError::damaged(root, &part, error.to_string())),
+    }
+}

@@ -1,0 +1,98 @@
+//! Writes a snapshot file.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use quorate_consensus::SnapshotMeta;
+use quorate_kv::{Direction, Machine, MachineError, Table, check_record};
+
+use super::format::{Chunk, FrameKind, MAGIC, SnapshotHeader, SnapshotTrailer, frame};
+use crate::state::{StateTables, TablesError};
+
+/// A chunk is closed when its keys and values come to this.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// Why no snapshot could be written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriteError {
+    #[error("writing the file: {0}")]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    State(#[from] MachineError<TablesError>),
+    #[error("a record of the state is damaged: {0}")]
+    Record(#[from] quorate_kv::DecodeError),
+    #[error("the node is stopping")]
+    Cancelled,
+}
+
+impl From<TablesError> for WriteError {
+    fn from(error: TablesError) -> Self {
+        WriteError::State(MachineError::Tables(error))
+    }
+}
+
+/// Writes the newest checkpoint to a new file at `path`, flushed. Gives the moment that it stands for.
+///
+/// All of it is read in one transaction, so it is one moment; the transaction ends with this call.
+pub(crate) fn write_snapshot(
+    tables: &StateTables,
+    path: &Path,
+    header: impl FnOnce(&Machine, SnapshotMeta) -> SnapshotHeader,
+    cancelled: &AtomicBool,
+) -> Result<SnapshotMeta, WriteError> {
+    let transaction = tables.read()?;
+    let machine = Machine::load(&transaction)?;
+    let meta = transaction.applied()?;
+    let mut file =
+        FileWriter { file: BufWriter::new(File::create(path)?), trailer: SnapshotTrailer::default() };
+    file.file.write_all(MAGIC)?;
+    file.file.write_all(&frame(FrameKind::Header, &header(&machine, meta.clone())))?;
+    let mut chunk = Chunk::default();
+    let mut bytes = 0;
+    let everything = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
+    for table in Table::ALL {
+        for record in transaction.range(table, everything.0, everything.1, Direction::Ascending)? {
+            let (key, value) = record.map_err(TablesError::from)?;
+            // A damaged record must not get a good checksum and spread.
+            check_record(table, key, value)?;
+            bytes += key.len() + value.len();
+            chunk.records.push((table, Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+            if bytes >= CHUNK_BYTES {
+                if cancelled.load(Ordering::Relaxed) {
+                    return Err(WriteError::Cancelled);
+                }
+                file.write_chunk(&mut chunk, bytes)?;
+                bytes = 0;
+            }
+        }
+    }
+    if !chunk.records.is_empty() {
+        file.write_chunk(&mut chunk, bytes)?;
+    }
+    let summary = machine.summary();
+    let trailer = SnapshotTrailer { revision: summary.revision, digest: summary.digest, ..file.trailer };
+    file.file.write_all(&frame(FrameKind::Trailer, &trailer))?;
+    file.file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    Ok(meta)
+}
+
+struct FileWriter {
+    file: BufWriter<File>,
+    trailer: SnapshotTrailer,
+}
+
+impl FileWriter {
+    /// Writes a chunk and empties it.
+    fn write_chunk(&mut self, chunk: &mut Chunk, bytes: usize) -> io::Result<()> {
+        self.file.write_all(&frame(FrameKind::Chunk, chunk))?;
+        self.trailer.chunk_count += 1;
+        self.trailer.record_count += chunk.records.len() as u64;
+        self.trailer.record_bytes += bytes as u64;
+        chunk.number += 1;
+        chunk.records.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! The state of the moment: overlay, state machine, and what was applied last.
+
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use openraft::EntryPayload;
+use openraft::entry::RaftEntry;
+use quorate_consensus::{Entry, ProposalBytes, SnapshotMeta, StoredMembership};
+use quorate_kv::{Machine, MachineError, Outcome, Proposal};
+
+use super::layer::Layer;
+use super::overlay::Overlay;
+use super::tables::{StateTables, TablesError};
+use crate::failure::StorageFailure;
+
+const APPLYING: &str = "applying an entry";
+
+/// What readers and the applier share. Behind a lock that is never held across an await nor during a
+/// checkpoint's write.
+#[derive(Debug)]
+pub(crate) struct StateCore {
+    /// `None` once the storage is closed.
+    state: RwLock<Option<State>>,
+}
+
+/// The state as of one entry.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) overlay: Overlay,
+    pub(crate) machine: Machine,
+    /// The entry, and the membership then.
+    pub(crate) applied: SnapshotMeta,
+    /// What the newest frozen layer, on disk or on its way there, stands for.
+    frozen_applied: SnapshotMeta,
+}
+
+/// A layer on its way to the disk, and what it stands for.
+#[derive(Debug)]
+pub(crate) struct Frozen {
+    pub(crate) layer: Arc<Layer>,
+    pub(crate) applied: SnapshotMeta,
+    pub(crate) tables: Arc<StateTables>,
+}
+
+impl State {
+    /// The state that is on disk.
+    pub(crate) fn load(tables: Arc<StateTables>) -> Result<Self, MachineError<TablesError>> {
+        let (machine, applied) = {
+            let transaction = tables.read()?;
+            (Machine::load(&transaction)?, transaction.applied()?)
+        };
+        let frozen_applied = applied.clone();
+        Ok(Self { overlay: Overlay::new(tables), machine, applied, frozen_applied })
+    }
+
+    /// Applies one entry. Gives the outcomes of its commands.
+    fn apply(&mut self, entry: &Entry) -> Result<Vec<Outcome>, StorageFailure> {
+        let log_id = entry.log_id();
+        assert!(self.applied.last_log_id < Some(log_id), "entries are applied in order, each once");
+        let outcomes = match &entry.payload {
+            EntryPayload::Blank => Vec::new(),
+            EntryPayload::Membership(membership) => {
+                self.applied.last_membership = StoredMembership::new(Some(log_id), membership.clone());
+                Vec::new()
+            }
+            EntryPayload::Normal(ProposalBytes(bytes)) => {
+                // An unknown command stops the node: to pass it over would make this replica differ.
+                let proposal = Proposal::decode(bytes)
+                    .map_err(|error| StorageFailure::new("reading a proposal", error))?;
+                let applied = self.machine.apply(&mut self.overlay.writer(), &proposal);
+                applied.map_err(|error| StorageFailure::new(APPLYING, error))?
+            }
+        };
+        self.applied.last_log_id = Some(log_id);
+        Ok(outcomes)
+    }
+}
+
+impl StateCore {
+    pub(crate) fn new(state: State) -> Self {
+        Self { state: RwLock::new(Some(state)) }
+    }
+
+    fn read_lock(&self) -> RwLockReadGuard<'_, Option<State>> {
+        self.state.read().expect("no code panics while it holds the state")
+    }
+
+    fn write_lock(&self) -> RwLockWriteGuard<'_, Option<State>> {
+        self.state.write().expect("no code panics while it holds the state")
+    }
+
+    /// Looks at the state. `None` if the storage is closed.
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&State) -> T) -> Option<T> {
+        self.read_lock().as_ref().map(look)
+    }
+
+    /// Applies one entry. Gives the outcomes of its commands and the memory of the changes that wait to be
+    /// checkpointed.
+    pub(crate) fn apply(&self, entry: &Entry) -> Result<(Vec<Outcome>, u64), StorageFailure> {
+        let mut state = self.write_lock();
+        let state = state.as_mut().ok_or_else(closed)?;
+        let outcomes = state.apply(entry)?;
+        Ok((outcomes, state.overlay.active_bytes()))
+    }
+
+    /// Freezes what was applied since the last time, or gives `None` if nothing was.
+    pub(crate) fn freeze(&self) -> Result<Option<Frozen>, StorageFailure> {
+        let mut state = self.write_lock();
+        let state = state.as_mut().ok_or_else(closed)?;
+        if state.frozen_applied == state.applied {
+            return Ok(None);
+        }
+        let layer = state.overlay.freeze();
+        state.frozen_applied = state.applied.clone();
+        Ok(Some(Frozen { layer, applied: state.applied.clone(), tables: state.overlay.tables().clone() }))
+    }
+
+    /// The frozen layer is on disk.
+    pub(crate) fn thaw(&self) {
+        let layer = self.write_lock().as_mut().and_then(|state| state.overlay.thaw());
+        // Thousands of records are freed here, outside of the lock.
+        drop(layer);
+    }
+
+    /// Puts another state in place of this one. Gives the tables of the old one.
+    pub(crate) fn replace(&self, state: State) -> Result<Arc<StateTables>, StorageFailure> {
+        let mut current = self.write_lock();
+        let current = current.as_mut().ok_or_else(closed)?;
+        let old = std::mem::replace(current, state);
+        Ok(old.overlay.tables().clone())
+    }
+
+    /// Lets go of the files.
+    pub(crate) fn close(&self) {
+        let state = self.write_lock().take();
+        drop(state);
+    }
+}
+
+pub(crate) fn closed() -> StorageFailure {
+    StorageFailure::new("using the state", "the storage is closed")
+}

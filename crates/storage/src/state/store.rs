@@ -1,0 +1,188 @@
+//! The state machine and its snapshots, as openraft drives them.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use futures::{Stream, TryStreamExt};
+use openraft::OptionalSend;
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
+use openraft_rt::AsyncRuntime;
+use quorate_consensus::{
+    CommittedLeaderId, LogId, Member, NodeId, ProposalOutcomes, RaftTypes, SnapshotFile, SnapshotMeta,
+    StoredMembership,
+};
+use quorate_environment::{Environment, WorkerHandle};
+use tokio::sync::{Mutex as AsyncMutex, Notify, oneshot};
+
+use super::checkpoint::Signals;
+use super::core::{StateCore, closed};
+use super::worker::StateJob;
+use crate::failure::{FailureSignal, StorageFailure};
+use crate::snapshot::{SnapshotShelf, SnapshotWriter};
+
+/// A snapshot in openraft's terms.
+type RaftSnapshot = Snapshot<CommittedLeaderId, NodeId, Member, SnapshotFile>;
+
+/// The state machine on this node's storage. Clones share it.
+#[derive(Debug)]
+pub struct StateStore<E: Environment> {
+    pub(crate) handle: Arc<StateHandle<E>>,
+}
+
+impl<E: Environment> Clone for StateStore<E> {
+    fn clone(&self) -> Self {
+        Self { handle: self.handle.clone() }
+    }
+}
+
+/// The way to the state and its worker.
+pub(crate) struct StateHandle<E: Environment> {
+    pub(crate) environment: E,
+    pub(crate) core: Arc<StateCore>,
+    /// `None` once the storage is closed.
+    pub(crate) jobs: Mutex<Option<WorkerHandle<StateJob>>>,
+    pub(crate) failure: Arc<FailureSignal>,
+    pub(crate) signals: Arc<Signals>,
+    pub(crate) shelf: Arc<SnapshotShelf>,
+    pub(crate) snapshots: SnapshotWriter,
+    /// The right to freeze and to write.
+    pub(crate) writing: Arc<AsyncMutex<()>>,
+    /// The right to write a snapshot file.
+    pub(crate) building: Arc<AsyncMutex<()>>,
+    pub(crate) written: Arc<Notify>,
+    pub(crate) checkpoint_bytes: u64,
+    pub(crate) overlay_bytes_max: u64,
+}
+
+impl<E: Environment> std::fmt::Debug for StateHandle<E> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("StateHandle").finish_non_exhaustive()
+    }
+}
+
+impl<E: Environment> Drop for StateHandle<E> {
+    fn drop(&mut self) {
+        self.signals.close();
+    }
+}
+
+impl<E: Environment> StateHandle<E> {
+    fn submit(&self, job: StateJob) -> Result<(), StorageFailure> {
+        let jobs = self.jobs.lock().expect("no code panics while it holds the state's queue");
+        jobs.as_ref().ok_or_else(closed)?.submit(job).map_err(|_| closed())
+    }
+
+    /// Writes all that is applied to disk. Returns when it is there.
+    pub(crate) async fn checkpoint(&self) -> Result<(), StorageFailure> {
+        let guard = self.writing.clone().lock_owned().await;
+        self.failure.check()?;
+        let Some(frozen) = self.core.freeze()? else { return Ok(()) };
+        let (done, written) = oneshot::channel();
+        self.submit(StateJob::Checkpoint { frozen, done, guard })?;
+        written.await.map_err(|_| closed())?
+    }
+
+    /// Waits until the changes in memory have room for more.
+    async fn wait_for_room(&self) -> Result<(), StorageFailure> {
+        loop {
+            let mut written = std::pin::pin!(self.written.notified());
+            written.as_mut().enable();
+            self.failure.check()?;
+            let bytes = self.core.read(|state| state.overlay.bytes()).ok_or_else(closed)?;
+            if bytes <= self.overlay_bytes_max {
+                return Ok(());
+            }
+            self.signals.changed();
+            self.signals.press();
+            let _ = E::Runtime::select2(written, self.failure.wait()).await;
+        }
+    }
+
+    /// Refuses everything from now on and lets go of the files.
+    pub(crate) fn close(&self) {
+        self.signals.close();
+        *self.jobs.lock().expect("no code panics while it holds the state's queue") = None;
+        self.core.close();
+    }
+
+    /// Writes a snapshot of what is applied, unless there is one already.
+    async fn build_snapshot(&self) -> Result<RaftSnapshot, StorageFailure> {
+        let guard = self.building.clone().lock_owned().await;
+        self.checkpoint().await?;
+        let found = self.core.read(|state| (state.applied.last_log_id, state.overlay.tables().clone()));
+        let (last_log_id, tables) = found.ok_or_else(closed)?;
+        if let Some(current) = self.shelf.current()
+            && current.meta.last_log_id >= last_log_id
+        {
+            return Ok(current.into());
+        }
+        let written = self.snapshots.start(&self.environment, tables, guard);
+        let built = written.await.map_err(|_| closed())?;
+        Ok(built.inspect_err(|failure| self.failure.report(failure.clone()))?.into())
+    }
+}
+
+impl From<crate::snapshot::KeptSnapshot> for RaftSnapshot {
+    fn from(kept: crate::snapshot::KeptSnapshot) -> Self {
+        Snapshot { meta: kept.meta, snapshot: SnapshotFile::keep(kept.path) }
+    }
+}
+
+impl<E: Environment> RaftStateMachine<RaftTypes<E::Runtime>> for StateStore<E> {
+    type SnapshotData = SnapshotFile;
+    type SnapshotBuilder = SnapshotBuilder<E>;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        let applied = self.handle.core.read(|state| state.applied.clone()).ok_or_else(closed)?;
+        Ok((applied.last_log_id, applied.last_membership))
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> Result<(), io::Error>
+    where
+        S: Stream<Item = Result<EntryResponder<RaftTypes<E::Runtime>>, io::Error>> + Unpin + OptionalSend,
+    {
+        let handle = &self.handle;
+        while let Some((entry, responder)) = entries.try_next().await? {
+            handle.wait_for_room().await?;
+            let (outcomes, bytes) =
+                handle.core.apply(&entry).inspect_err(|failure| handle.failure.report(failure.clone()))?;
+            handle.signals.changed();
+            if bytes > handle.checkpoint_bytes {
+                handle.signals.press();
+            }
+            if let Some(responder) = responder {
+                responder.send(ProposalOutcomes(outcomes));
+            }
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder<E> {
+        SnapshotBuilder { handle: self.handle.clone() }
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, file: SnapshotFile) -> Result<(), io::Error> {
+        let guard = self.handle.writing.clone().lock_owned().await;
+        let (done, installed) = oneshot::channel();
+        self.handle.submit(StateJob::Install { meta: meta.clone(), file, done, guard })?;
+        Ok(installed.await.map_err(|_| closed())??)
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<RaftSnapshot>, io::Error> {
+        Ok(self.handle.shelf.current().map(Into::into))
+    }
+}
+
+/// Builds snapshots in the background.
+#[derive(Debug)]
+pub struct SnapshotBuilder<E: Environment> {
+    handle: Arc<StateHandle<E>>,
+}
+
+impl<E: Environment> RaftSnapshotBuilder<RaftTypes<E::Runtime>> for SnapshotBuilder<E> {
+    type SnapshotData = SnapshotFile;
+
+    async fn build_snapshot(&mut self) -> Result<RaftSnapshot, io::Error> {
+        Ok(self.handle.build_snapshot().await?)
+    }
+}

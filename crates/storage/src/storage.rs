@@ -1,0 +1,233 @@
+//! The storage of one Raft group on one node, put together.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+
+use quorate_consensus::GroupId;
+use quorate_environment::{Environment, WorkerFinished};
+use tokio::sync::Notify;
+
+use crate::directory::{DataDirectory, remove_directory};
+use crate::error::OpenError;
+use crate::failure::{FailureSignal, StorageFailure};
+use crate::layout::{state_directories, state_name};
+use crate::log::{LogHandle, LogStore, LogTables, LogView, LogWorker};
+use crate::options::StorageOptions;
+use crate::snapshot::{SnapshotShelf, SnapshotWriter};
+use crate::space::DiskSpace;
+use crate::state::{
+    CheckpointMark, Checkpointer, Signals, State, StateCore, StateHandle, StateReader, StateStore,
+    StateTables, StateWorker,
+};
+use crate::status::StorageStatus;
+
+/// Log and state of one group in a data directory.
+///
+/// Its parts are handed to openraft ([`Storage::log_store`], [`Storage::state_store`]) and to whoever reads
+/// ([`Storage::reader`]). Dropping it and all of its parts closes the files, but leaves what could wait
+/// unwritten, as a crash would; [`Storage::close`] writes it.
+#[derive(Debug)]
+pub struct Storage<E: Environment> {
+    log: Arc<LogHandle<E>>,
+    state: Arc<StateHandle<E>>,
+    mark: Arc<CheckpointMark>,
+    space: Arc<DiskSpace>,
+    failure: Arc<FailureSignal>,
+    options: StorageOptions,
+    log_finished: WorkerFinished,
+    state_finished: WorkerFinished,
+}
+
+impl<E: Environment> Storage<E> {
+    /// Opens the log and the state of `group` in the directory, and starts their workers.
+    pub fn open(
+        environment: E,
+        directory: &DataDirectory,
+        group: GroupId,
+        options: StorageOptions,
+    ) -> Result<Self, OpenError> {
+        let (lock, node_id) = (directory.lock(), directory.node_id());
+        let (log_tables, recovered) = LogTables::open(lock, options.log_map_bytes, node_id, group)?;
+        let state = open_state(directory, group, options.state_map_bytes)?;
+        let shelf = Arc::new(SnapshotShelf::open(directory.path())?);
+        let space = Arc::new(DiskSpace::new(directory.path().to_owned(), options.reserve_bytes));
+        space.measure_log(&log_tables.lmdb);
+        space.measure_state(&state.overlay.tables().lmdb);
+        let failure = Arc::new(FailureSignal::default());
+        let mark = Arc::new(CheckpointMark::default());
+        mark.set(state.applied.last_log_id);
+
+        let signals = Arc::new(Signals::default());
+        let (log, log_finished) = {
+            let tables = Arc::new(log_tables);
+            let last_index = recovered.first_index.and(recovered.last).map(|last| last.index());
+            let view = Arc::new(Mutex::new(LogView::new(tables.clone(), recovered, options.tail_bytes_max)));
+            let round_done = Arc::new(Notify::new());
+            let worker = LogWorker {
+                environment: environment.clone(),
+                tables,
+                view: view.clone(),
+                checkpoint: mark.clone(),
+                failure: failure.clone(),
+                space: space.clone(),
+                round_done: round_done.clone(),
+                sequence: 0,
+                last_index,
+            };
+            let (jobs, finished) = environment.spawn_worker("log", worker);
+            let handle = LogHandle::new(view, jobs, failure.clone(), round_done, signals.clone(), &options);
+            (Arc::new(handle), finished)
+        };
+        let (state, state_finished) = {
+            let core = Arc::new(StateCore::new(state));
+            let written = Arc::new(Notify::new());
+            let worker = StateWorker {
+                core: core.clone(),
+                mark: mark.clone(),
+                failure: failure.clone(),
+                space: space.clone(),
+                shelf: shelf.clone(),
+                directory: directory.clone(),
+                group,
+                map_bytes: options.state_map_bytes,
+                written: written.clone(),
+            };
+            let (jobs, finished) = environment.spawn_worker("state", worker);
+            let handle = StateHandle {
+                environment: environment.clone(),
+                core,
+                jobs: Mutex::new(Some(jobs)),
+                failure: failure.clone(),
+                signals: signals.clone(),
+                shelf: shelf.clone(),
+                snapshots: SnapshotWriter::new(directory.clone(), group, shelf),
+                writing: Arc::default(),
+                building: Arc::default(),
+                written,
+                checkpoint_bytes: options.checkpoint_bytes,
+                overlay_bytes_max: options.overlay_bytes_max,
+            };
+            (Arc::new(handle), finished)
+        };
+        let checkpointer = Checkpointer {
+            environment: environment.clone(),
+            signals,
+            state: Arc::downgrade(&state),
+            log: Arc::downgrade(&log),
+            interval: options.checkpoint_interval,
+        };
+        environment.spawn("checkpointer", checkpointer.run());
+        Ok(Self { log, state, mark, space, failure, options, log_finished, state_finished })
+    }
+
+    /// The log, for openraft.
+    pub fn log_store(&self) -> LogStore<E> {
+        LogStore { handle: self.log.clone() }
+    }
+
+    /// The state machine, for openraft.
+    pub fn state_store(&self) -> StateStore<E> {
+        StateStore { handle: self.state.clone() }
+    }
+
+    /// The state, for readers.
+    pub fn reader(&self) -> StateReader {
+        StateReader::new(self.state.core.clone())
+    }
+
+    /// Resolves when the storage has failed for good: the node must stop. Never resolves otherwise.
+    pub fn failure(&self) -> impl Future<Output = StorageFailure> + Send + 'static + use<E> {
+        let failure = self.failure.clone();
+        async move { failure.wait().await }
+    }
+
+    /// Whether proposals may be taken: disk and maps are above their low-water marks. Cheap.
+    pub fn has_room(&self) -> bool {
+        self.space.has_room()
+    }
+
+    /// Whether so much log has gathered behind the newest snapshot that it is time for another.
+    pub fn snapshot_due(&self) -> bool {
+        self.log_bytes_since_snapshot() >= self.options.snapshot_log_bytes
+    }
+
+    /// Up to which index the log should be purged now, if at all: what the newest snapshot covers, less
+    /// what is kept for nodes that were away for a moment.
+    pub fn purge_due(&self) -> Option<u64> {
+        let snapshot = self.state.shelf.current()?.meta.last_log_id?.index();
+        let view = self.log.lock_view();
+        let index = snapshot.min(view.index_before_last(self.options.log_keep_bytes)?);
+        (index >= view.first_index()).then_some(index)
+    }
+
+    fn log_bytes_since_snapshot(&self) -> u64 {
+        let snapshot = self.state.shelf.current().and_then(|kept| kept.meta.last_log_id);
+        self.log.lock_view().bytes_after(snapshot.map(|log_id| log_id.index()))
+    }
+
+    /// How the storage is doing.
+    pub fn status(&self) -> StorageStatus {
+        let kept = self.state.shelf.current();
+        let snapshot = kept.as_ref().and_then(|kept| kept.meta.last_log_id);
+        let state = self.state.core.read(|state| (state.applied.last_log_id, state.overlay.bytes()));
+        let (applied, overlay_bytes) = state.unwrap_or_default();
+        let has_room = self.has_room();
+        let view = self.log.lock_view();
+        let flushes = view.flushes();
+        StorageStatus {
+            log_first_index: view.first_index(),
+            log_last: view.last(),
+            log_bytes: view.bytes_after(view.first_index().checked_sub(1)),
+            log_bytes_since_snapshot: view.bytes_after(snapshot.map(|log_id| log_id.index())),
+            log_unflushed_bytes: view.unflushed_bytes(),
+            flush_count: flushes.count,
+            flush_last: flushes.last,
+            flush_total: flushes.total,
+            applied,
+            checkpoint: self.mark.get(),
+            overlay_bytes,
+            snapshot,
+            snapshot_bytes: kept.map_or(0, |kept| kept.bytes),
+            disk_free_bytes: self.space.disk_free_bytes(),
+            has_room,
+            failure: self.failure.get(),
+        }
+    }
+
+    /// Writes a checkpoint now. Returns when it is on disk.
+    pub async fn checkpoint(&self) -> Result<(), StorageFailure> {
+        self.state.checkpoint().await
+    }
+
+    /// Writes what could wait until now, and closes the files, whoever still holds a part of this. To be
+    /// called when Raft has been shut down.
+    pub async fn close(self) -> Result<(), StorageFailure> {
+        self.state.snapshots.cancel();
+        let building = self.state.building.clone().lock_owned().await;
+        // What a failure left unwritten stays unwritten.
+        let written = match self.state.checkpoint().await {
+            Ok(()) => self.log.sync().await,
+            failed => failed,
+        };
+        drop(building);
+        self.state.close();
+        self.log.close();
+        self.state_finished.await;
+        self.log_finished.await;
+        written
+    }
+}
+
+/// Opens the newest state and removes what is left of others.
+fn open_state(directory: &DataDirectory, group: GroupId, map_bytes: u64) -> Result<State, OpenError> {
+    let root = directory.path();
+    let (mut finished, unfinished) = state_directories(root).map_err(OpenError::io(root))?;
+    let name = finished.pop().map(state_name).ok_or_else(|| OpenError::missing(root, &state_name(0)))?;
+    let tables = StateTables::open(directory.lock(), &name, map_bytes, directory.node_id(), group)?;
+    let state =
+        State::load(Arc::new(tables)).map_err(|error| OpenError::damaged(root, &name, error.to_string()))?;
+    for other in finished.into_iter().map(state_name).chain(unfinished) {
+        remove_directory(&root.join(other))?;
+    }
+    Ok(state)
+}
