@@ -200,16 +200,17 @@ impl<E: Environment> Connection<E> {
 
     async fn read(self: Arc<Self>, mut reader: FrameReader<ReadHalf<E::Stream>>) {
         let reason = loop {
-            match E::Runtime::select2(self.ended.cancelled(), reader.fill()).await {
-                Select2::First(()) => return,
-                Select2::Second(Ok(())) => {}
-                Select2::Second(Err(ReadError::Closed)) => break "the peer closed the connection".to_owned(),
-                Select2::Second(Err(error)) => break error.to_string(),
-            }
-            self.last_arrival_ms.store(milliseconds(self.environment.now()), Ordering::Relaxed);
             if let Err(reason) = self.dispatch(&mut reader) {
                 tracing::warn!(peer = %self.peer, %reason, "a peer does not keep to the protocol");
                 break reason;
+            }
+            match E::Runtime::select2(self.ended.cancelled(), reader.fill()).await {
+                Select2::First(()) => return,
+                Select2::Second(Ok(())) => {
+                    self.last_arrival_ms.store(milliseconds(self.environment.now()), Ordering::Relaxed);
+                }
+                Select2::Second(Err(ReadError::Closed)) => break "the peer closed the connection".to_owned(),
+                Select2::Second(Err(error)) => break error.to_string(),
             }
         };
         self.end(reason);

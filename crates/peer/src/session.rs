@@ -196,18 +196,7 @@ impl<E: Environment, H: PeerHandler<E>> Session<E, H> {
         let mut last_arrival = environment.now();
         let mut abandoned = Box::pin(environment.sleep_until(last_arrival + ABANDONED_CLOSE));
         loop {
-            match E::Runtime::select3(self.ended.cancelled(), reader.fill(), &mut abandoned).await {
-                Select3::First(()) => return Ok(()),
-                Select3::Second(filled) => filled?,
-                Select3::Third(()) if environment.now() >= last_arrival + ABANDONED_CLOSE => {
-                    return Err(SessionError::Abandoned);
-                }
-                Select3::Third(()) => {
-                    abandoned = Box::pin(environment.sleep_until(last_arrival + ABANDONED_CLOSE));
-                    continue;
-                }
-            }
-            last_arrival = environment.now();
+            // First what has come together with the hello, later what a read has brought.
             while let Some(frame) = reader.next_buffered().map_err(ReadError::Frame)? {
                 match frame.kind {
                     FrameKind::StreamAppend => append_streams.take(frame).await?,
@@ -215,6 +204,19 @@ impl<E: Environment, H: PeerHandler<E>> Session<E, H> {
                         snapshots.take(frame).await?;
                     }
                     _ => self.clone().take(frame, last_arrival).await?,
+                }
+            }
+            match E::Runtime::select3(self.ended.cancelled(), reader.fill(), &mut abandoned).await {
+                Select3::First(()) => return Ok(()),
+                Select3::Second(filled) => {
+                    filled?;
+                    last_arrival = environment.now();
+                }
+                Select3::Third(()) if environment.now() >= last_arrival + ABANDONED_CLOSE => {
+                    return Err(SessionError::Abandoned);
+                }
+                Select3::Third(()) => {
+                    abandoned = Box::pin(environment.sleep_until(last_arrival + ABANDONED_CLOSE));
                 }
             }
         }
