@@ -28,7 +28,11 @@ pub(crate) fn known_leader<E: Environment>(raft: &Raft<E>) -> Option<Leader> {
 }
 
 /// Waits until a leader is known, or gives `None` at the deadline or when Raft has stopped.
-pub(crate) async fn await_leader<E: Environment>(environment: &E, raft: &Raft<E>, deadline: Moment) -> Option<Leader> {
+pub(crate) async fn await_leader<E: Environment>(
+    environment: &E,
+    raft: &Raft<E>,
+    deadline: Moment,
+) -> Option<Leader> {
     let mut changes = raft.server_metrics();
     loop {
         if let Some(leader) = known_leader::<E>(raft) {

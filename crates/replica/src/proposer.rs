@@ -134,7 +134,7 @@ impl<E: Environment> Proposer<E> {
                 let _ = waiting.result.send(ProposeResult::NotProposed);
                 continue;
             }
-            bytes += command_bytes(&waiting.command);
+            bytes += waiting.command.encoded_bytes();
             batch.push(waiting);
         }
         if !queue.order.is_empty() {
@@ -164,18 +164,15 @@ impl<E: Environment> Proposer<E> {
             drop(permit);
             match answer {
                 Ok(Ok(response)) => answer_each(results, response.data),
-                Ok(Err(ClientWriteError::ForwardToLeader(_))) => answer_all(results, || ProposeResult::NotLeader),
-                Ok(Err(_)) => answer_all(results, || ProposeResult::Unknown("leadership was lost while committing")),
+                Ok(Err(ClientWriteError::ForwardToLeader(_))) => {
+                    answer_all(results, || ProposeResult::NotLeader)
+                }
+                Ok(Err(_)) => {
+                    answer_all(results, || ProposeResult::Unknown("leadership was lost while committing"))
+                }
                 Err(_) => answer_all(results, || ProposeResult::Unknown("raft has stopped")),
             }
         });
-    }
-}
-
-fn command_bytes(command: &Command) -> usize {
-    match command {
-        Command::Put { key, value, .. } => key.len() + value.len(),
-        Command::Delete { key, .. } => key.len(),
     }
 }
 

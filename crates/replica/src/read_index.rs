@@ -78,7 +78,11 @@ impl<E: Environment, S: ReadIndexSource> ReadIndexer<E, S> {
         match self.environment.timeout_at(deadline, receiver).await {
             Ok(Ok(read_index)) => Ok(read_index),
             Ok(Err(_)) => Err("this node is shutting down".to_owned()),
-            Err(_) => Err(self.lock_waiting().last_failure.clone().unwrap_or_else(|| "no answer in time".to_owned())),
+            Err(_) => Err(self
+                .lock_waiting()
+                .last_failure
+                .clone()
+                .unwrap_or_else(|| "no answer in time".to_owned())),
         }
     }
 

@@ -11,7 +11,7 @@
 //! at once, with the age of the state ([`crate::freshness`]).
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,7 +30,6 @@ use tokio_util::sync::CancellationToken;
 use crate::context::RequestContext;
 use crate::errors::{ReadError, WriteError};
 use crate::freshness::Freshness;
-use crate::gate::Gate;
 use crate::leadership::{Leader, await_leader};
 use crate::options::{ReplicaOptions, StartError};
 use crate::proposer::{ProposeResult, Proposer};
@@ -82,7 +81,6 @@ pub(crate) struct Inner<E: Environment> {
     pub(crate) options: ReplicaOptions,
     pub(crate) group: GroupId,
     pub(crate) directory: Arc<DataDirectory>,
-    pub(crate) gate: Arc<Gate>,
     pub(crate) storage: Storage<E>,
     pub(crate) reader: StateReader,
     pub(crate) raft: Raft<E>,
@@ -92,6 +90,27 @@ pub(crate) struct Inner<E: Environment> {
     pub(crate) freshness: Freshness,
     pub(crate) bytes_in_flight: Semaphore,
     pub(crate) shutdown: CancellationToken,
+    pub(crate) damage: Damage,
+}
+
+/// A damaged record that a read has met.
+#[derive(Debug, Default)]
+pub(crate) struct Damage {
+    found: OnceLock<String>,
+    told: CancellationToken,
+}
+
+impl Damage {
+    fn report(&self, reason: &str) {
+        // The first one is reason enough to stop.
+        let _ = self.found.set(reason.to_owned());
+        self.told.cancel();
+    }
+
+    async fn found(&self) -> String {
+        self.told.cancelled().await;
+        self.found.get().cloned().unwrap_or_default()
+    }
 }
 
 impl<E: Environment> fmt::Debug for Replica<E> {
@@ -127,15 +146,17 @@ impl<E: Environment> Replica<E> {
 
     /// The longest value that a put may carry now, in bytes.
     pub fn value_bytes_max(&self) -> u64 {
-        self.inner.reader.value_bytes_max()
+        // A storage that is closed refuses nothing for its length; the request is refused for what it is.
+        self.inner.reader.value_bytes_max().unwrap_or(u64::MAX)
     }
 
     /// Runs one write to its outcome, on whatever node leads, before the context's deadline.
     ///
     /// Cancellation: a dropped call leaves the outcome unknown.
     pub async fn write(&self, context: &RequestContext, command: Command) -> Result<Outcome, WriteError> {
-        let cost = COMMAND_OVERHEAD_BYTES + command.key().len() + command.value_bytes();
-        let Ok(_share) = self.inner.bytes_in_flight.try_acquire_many(u32::try_from(cost).unwrap_or(u32::MAX)) else {
+        let cost = COMMAND_OVERHEAD_BYTES + command.encoded_bytes();
+        let Ok(_share) = self.inner.bytes_in_flight.try_acquire_many(u32::try_from(cost).unwrap_or(u32::MAX))
+        else {
             return Err(WriteError::Overloaded { retry_after: RETRY_AFTER });
         };
         let mut reason = "no leader is known".to_owned();
@@ -143,7 +164,8 @@ impl<E: Environment> Replica<E> {
             if self.inner.shutdown.is_cancelled() {
                 return Err(WriteError::ShuttingDown);
             }
-            let Some(leader) = await_leader::<E>(&self.inner.environment, &self.inner.raft, context.deadline).await
+            let Some(leader) =
+                await_leader::<E>(&self.inner.environment, &self.inner.raft, context.deadline).await
             else {
                 return Err(WriteError::Unavailable { reason, retry_after: RETRY_AFTER });
             };
@@ -198,10 +220,14 @@ impl<E: Environment> Replica<E> {
         if context.hops >= HOPS_MAX {
             return Ok(Err(WriteError::TooManyHops { hops: context.hops }));
         }
-        let forwarded =
-            ForwardedWrite { request_id: context.request_id, hops: context.hops + 1, command: command.clone() };
+        let forwarded = ForwardedWrite {
+            request_id: context.request_id,
+            hops: context.hops + 1,
+            command: command.clone(),
+        };
+        let payload = forwarded.encode();
         let deadline = self.deadline_of_hop(context.deadline);
-        let call = self.inner.peers.call(node_id, member, self.inner.group, kind::WRITE, forwarded.encode(), deadline);
+        let call = self.inner.peers.call(node_id, member, self.inner.group, kind::WRITE, &payload, deadline);
         let reply: Bytes = match call.await {
             Ok(reply) => reply,
             Err(error) if error.is_certainly_not_begun() => return Err(format!("leader {node_id}: {error}")),
@@ -212,10 +238,14 @@ impl<E: Environment> Replica<E> {
         match WriteReply::decode(reply) {
             Ok(WriteReply(Ok(outcome))) => Ok(Ok(outcome)),
             Ok(WriteReply(Err(
-                error @ (WriteError::Unavailable { .. } | WriteError::TooManyHops { .. } | WriteError::ShuttingDown),
+                error @ (WriteError::Unavailable { .. }
+                | WriteError::TooManyHops { .. }
+                | WriteError::ShuttingDown),
             ))) => Err(format!("node {node_id}: {error}")),
             Ok(WriteReply(Err(error))) => Ok(Err(error)),
-            Err(error) => Ok(Err(WriteError::Unknown { reason: format!("the answer of {node_id}: {error}") })),
+            Err(error) => {
+                Ok(Err(WriteError::Unknown { reason: format!("the answer of {node_id}: {error}") }))
+            }
         }
     }
 
@@ -252,8 +282,13 @@ impl<E: Environment> Replica<E> {
             Consistency::Linearizable => None,
             Consistency::Stale => self.inner.freshness.age(self.inner.environment.now()),
         };
-        let (found, applied) =
-            self.inner.reader.get(key).map_err(|error| ReadError::Damaged { reason: error.to_string() })?;
+        let (found, applied) = self.inner.reader.get(key).map_err(|error| match error {
+            quorate_storage::ReadError::Closed => ReadError::ShuttingDown,
+            quorate_storage::ReadError::Failed { reason } => {
+                self.inner.damage.report(&reason);
+                ReadError::Damaged { reason }
+            }
+        })?;
         Ok(ReadAnswer { found, revision: applied.summary.revision, age })
     }
 
@@ -281,7 +316,8 @@ impl<E: Environment> Replica<E> {
         if progress.get().is_some_and(|applied| applied.index() >= index) {
             return Ok(());
         }
-        let applied = progress.wait_until(|applied| applied.as_ref().is_some_and(|applied| applied.index() >= index));
+        let applied =
+            progress.wait_until(|applied| applied.as_ref().is_some_and(|applied| applied.index() >= index));
         match self.inner.environment.timeout_at(deadline, applied).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err("raft has stopped".to_owned()),
@@ -289,9 +325,18 @@ impl<E: Environment> Replica<E> {
         }
     }
 
-    /// Resolves when the replica has stopped by itself because it could not go on safely (a failed flush,
-    /// a damaged record), and says why. Whoever runs the node should then end it.
+    /// Resolves when the replica cannot go on safely (a failed flush, a damaged record, Raft has stopped by
+    /// itself), and says why. Whoever runs the node should then end it.
     pub async fn failed(&self) -> String {
+        let storage = self.inner.storage.failure();
+        match E::Runtime::select3(storage, self.inner.damage.found(), self.raft_failed()).await {
+            openraft_rt::Select3::First(failure) => failure.to_string(),
+            openraft_rt::Select3::Second(damage) => damage,
+            openraft_rt::Select3::Third(fatal) => fatal,
+        }
+    }
+
+    async fn raft_failed(&self) -> String {
         let mut metrics = self.inner.raft.metrics();
         loop {
             let running = metrics.borrow_watched().running_state.clone();
@@ -338,10 +383,9 @@ impl<E: Environment> Replica<E> {
         let metrics = metrics.borrow_watched();
         let matched = metrics.replication.as_ref()?;
         let membership = metrics.membership_config.membership();
-        membership
-            .voter_ids()
-            .filter(|voter| *voter != metrics.id)
-            .max_by_key(|voter| matched.get(voter).and_then(|log_id| log_id.as_ref().map(|log_id| log_id.index())))
+        membership.voter_ids().filter(|voter| *voter != metrics.id).max_by_key(|voter| {
+            matched.get(voter).and_then(|log_id| log_id.as_ref().map(|log_id| log_id.index()))
+        })
     }
 
     /// Waits until this node can serve linearizable requests.
@@ -360,12 +404,18 @@ impl<E: Environment> Replica<E> {
         if let Err(error) = self.inner.raft.shutdown().await {
             tracing::error!(%error, "raft did not stop cleanly");
         }
-        self.inner.storage.close().await;
+        if let Err(error) = self.inner.storage.close().await {
+            tracing::error!(%error, "the data directory was not closed cleanly; nothing acknowledged is lost");
+        }
     }
 }
 
 /// Sleeps, but not past `shutdown`. False if it was cut short.
-pub(crate) async fn pause<E: Environment>(environment: &E, shutdown: &CancellationToken, duration: Duration) -> bool {
+pub(crate) async fn pause<E: Environment>(
+    environment: &E,
+    shutdown: &CancellationToken,
+    duration: Duration,
+) -> bool {
     let slept = E::Runtime::select2(shutdown.cancelled(), environment.sleep(duration)).await;
     matches!(slept, openraft_rt::Select2::Second(()))
 }

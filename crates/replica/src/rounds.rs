@@ -14,7 +14,7 @@ use quorate_peer::Peers;
 use crate::leadership::{Leader, known_leader};
 use crate::raft::Raft;
 use crate::read_index::ReadIndexSource;
-use crate::wire::{EMPTY, ReadIndexReply, kind};
+use crate::wire::{ReadIndexReply, kind};
 
 /// See the module's documentation.
 pub(crate) struct Rounds<E: Environment> {
@@ -58,7 +58,7 @@ impl<E: Environment> Rounds<E> {
         let deadline = self.environment.now() + self.round_timeout;
         let reply = self
             .peers
-            .call(node_id, member, self.group, kind::READ_INDEX, EMPTY, deadline)
+            .call(node_id, member, self.group, kind::READ_INDEX, &[], deadline)
             .await
             .map_err(|error| format!("leader {node_id}: {error}"))?;
         ReadIndexReply::decode(reply).map_err(|error| format!("leader {node_id}: {error}"))?.0

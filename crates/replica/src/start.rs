@@ -19,7 +19,7 @@ use crate::options::{ReplicaOptions, StartError};
 use crate::proposer::Proposer;
 use crate::raft::Raft;
 use crate::read_index::ReadIndexer;
-use crate::replica::{Inner, Replica};
+use crate::replica::{Damage, Inner, Replica};
 use crate::rounds::Rounds;
 
 /// Entries in one replication message at most; their bytes are bounded by the log reader.
@@ -29,7 +29,10 @@ const REPLICATION_ENTRIES_MAX: u64 = 256;
 const LAG_ENTRIES_MAX: u64 = u64::MAX / 2;
 
 /// See [`Replica::start`].
-pub(crate) async fn start<E: Environment>(environment: E, options: ReplicaOptions) -> Result<Replica<E>, StartError> {
+pub(crate) async fn start<E: Environment>(
+    environment: E,
+    options: ReplicaOptions,
+) -> Result<Replica<E>, StartError> {
     let group = GroupId::FIRST;
     let own_peer_address = own_peer_address(&options)?;
     let listener = environment
@@ -37,7 +40,7 @@ pub(crate) async fn start<E: Environment>(environment: E, options: ReplicaOption
         .await
         .map_err(|source| StartError::Listen { address: options.peer_listen.clone(), source })?;
     let directory = Arc::new(DataDirectory::open(&environment, &options.data_directory, options.member)?);
-    let storage = Storage::open(environment.clone(), directory.clone(), group, options.storage.clone()).await?;
+    let storage = Storage::open(environment.clone(), &directory, group, options.storage.clone())?;
     let member = Member { peer_address: own_peer_address, client_url: options.client_url.clone() };
     let gate = Arc::new(Gate::new(directory.clone(), member));
     let shutdown = CancellationToken::new();
@@ -53,7 +56,6 @@ pub(crate) async fn start<E: Environment>(environment: E, options: ReplicaOption
     let replica = Replica::from_inner(Inner {
         group,
         directory: directory.clone(),
-        gate: gate.clone(),
         reader: storage.reader(),
         storage,
         proposer: Proposer::start(environment.clone(), raft.clone(), shutdown.clone()),
@@ -63,11 +65,13 @@ pub(crate) async fn start<E: Environment>(environment: E, options: ReplicaOption
         freshness: Freshness::default(),
         bytes_in_flight: Semaphore::new(options.proposal_bytes_in_flight_max),
         shutdown: shutdown.clone(),
+        damage: Damage::default(),
         environment: environment.clone(),
         options: options.clone(),
     });
-    let snapshots = replica.inner().storage.snapshot_directory();
-    let server = serve(environment.clone(), listener, gate.clone(), replica.clone(), snapshots, shutdown.clone());
+    let received = directory.received_path();
+    let server =
+        serve(environment.clone(), listener, gate.clone(), replica.clone(), received, shutdown.clone());
     environment.spawn("peer server", server);
     let initial_cluster = options.initial_cluster.clone();
     let formation = Formation { environment: environment.clone(), directory, gate, raft, initial_cluster };
@@ -93,9 +97,15 @@ async fn start_raft<E: Environment>(
 ) -> Result<Raft<E>, StartError> {
     let config = raft_config(options)?;
     let network = PeerNetworkFactory::new(peers.clone(), group);
-    openraft::Raft::new(directory.node_id(), Arc::new(config), network, storage.log_store(), storage.state_store())
-        .await
-        .map_err(|error| StartError::Raft(error.to_string()))
+    openraft::Raft::new(
+        directory.node_id(),
+        Arc::new(config),
+        network,
+        storage.log_store(),
+        storage.state_store(),
+    )
+    .await
+    .map_err(|error| StartError::Raft(error.to_string()))
 }
 
 fn raft_config(options: &ReplicaOptions) -> Result<openraft::Config, StartError> {

@@ -2,7 +2,7 @@
 
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver;
-use openraft::vote::{RaftLeaderId, RaftVote};
+use openraft::vote::RaftLeaderId;
 use quorate_consensus::ClusterId;
 use quorate_environment::Environment;
 
@@ -14,7 +14,8 @@ impl<E: Environment> Replica<E> {
     /// This replica's view of the group and of itself.
     pub fn status(&self) -> Status {
         let inner = self.inner();
-        let applied = inner.reader.applied();
+        // Closed storage: the node has stopped, and the numbers say nothing any more.
+        let applied = inner.reader.applied().ok();
         let age = inner.freshness.age(inner.environment.now());
         let metrics = inner.raft.metrics();
         let metrics = metrics.borrow_watched();
@@ -51,11 +52,11 @@ impl<E: Environment> Replica<E> {
             leader: metrics.current_leader,
             last_log_index: metrics.last_log_index.unwrap_or(0),
             committed_index: metrics.local_committed.map_or(0, |log_id| log_id.index()),
-            applied_index: applied.log_id.map_or(0, |log_id| log_id.index()),
+            applied_index: applied.and_then(|applied| applied.log_id).map_or(0, |log_id| log_id.index()),
             snapshot_index: metrics.snapshot.map_or(0, |log_id| log_id.index()),
             staleness: age,
             members,
-            state: applied.summary,
+            state: applied.map(|applied| applied.summary).unwrap_or_default(),
             ready: role != Role::Stopped && age.is_some_and(|age| age <= READY_AGE_MAX),
             has_room: inner.storage.has_room(),
         }

@@ -3,7 +3,6 @@
 //! Each value is versioned by [`quorate_consensus::encoding`]. The remaining time of a request travels
 //! in the peer frame that carries it.
 
-use bytes::Bytes;
 use quorate_consensus::encoding::{Decode, DecodeError, Encode, Reader, Writer};
 use quorate_kv::{Command, Outcome};
 use std::time::Duration;
@@ -132,6 +131,3 @@ impl Decode for ReadIndexReply {
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
-
-/// An empty payload.
-pub(crate) const EMPTY: Bytes = Bytes::new();

@@ -1,7 +1,7 @@
 //! The storage of one Raft group on one node, put together.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use quorate_consensus::GroupId;
 use quorate_environment::{Environment, WorkerFinished};
@@ -34,8 +34,8 @@ pub struct Storage<E: Environment> {
     space: Arc<DiskSpace>,
     failure: Arc<FailureSignal>,
     options: StorageOptions,
-    log_finished: WorkerFinished,
-    state_finished: WorkerFinished,
+    /// State's first, then the log's; taken by the first [`Storage::close`].
+    finished: Mutex<Option<(WorkerFinished, WorkerFinished)>>,
 }
 
 impl<E: Environment> Storage<E> {
@@ -100,7 +100,7 @@ impl<E: Environment> Storage<E> {
                 failure: failure.clone(),
                 signals: signals.clone(),
                 shelf: shelf.clone(),
-                snapshots: SnapshotWriter::new(directory.clone(), group, shelf),
+                snapshots: SnapshotWriter::new(directory.identity().clone(), group, shelf),
                 writing: Arc::default(),
                 building: Arc::default(),
                 written,
@@ -117,7 +117,8 @@ impl<E: Environment> Storage<E> {
             interval: options.checkpoint_interval,
         };
         environment.spawn("checkpointer", checkpointer.run());
-        Ok(Self { log, state, mark, space, failure, options, log_finished, state_finished })
+        let finished = Mutex::new(Some((state_finished, log_finished)));
+        Ok(Self { log, state, mark, space, failure, options, finished })
     }
 
     /// The log, for openraft.
@@ -200,8 +201,10 @@ impl<E: Environment> Storage<E> {
     }
 
     /// Writes what could wait until now, and closes the files, whoever still holds a part of this. To be
-    /// called when Raft has been shut down.
-    pub async fn close(self) -> Result<(), StorageFailure> {
+    /// called when Raft has been shut down. Calls after the first do nothing.
+    pub async fn close(&self) -> Result<(), StorageFailure> {
+        let finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((state_finished, log_finished)) = finished else { return Ok(()) };
         self.state.snapshots.cancel();
         let building = self.state.building.clone().lock_owned().await;
         // What a failure left unwritten stays unwritten.
@@ -212,8 +215,8 @@ impl<E: Environment> Storage<E> {
         drop(building);
         self.state.close();
         self.log.close();
-        self.state_finished.await;
-        self.log_finished.await;
+        state_finished.await;
+        log_finished.await;
         written
     }
 }

@@ -60,6 +60,11 @@ impl StateReader {
         Ok(self.applied()?.summary)
     }
 
+    /// The longest value that a put may carry now, in bytes: a replicated setting.
+    pub fn value_bytes_max(&self) -> Result<u64, ReadError> {
+        self.core.read(|state| state.machine.value_bytes_max()).ok_or(ReadError::Closed)
+    }
+
     /// Reads the whole state and checks it against itself. For tests and oracles: nothing is applied
     /// meanwhile.
     pub fn verify(&self) -> Result<Applied, ReadError> {

@@ -1,0 +1,42 @@
+//! What a person meets at the command line: help, mistakes, exit codes.
+
+mod processes;
+
+use processes::run;
+
+fn check(arguments: &[&str], exit_code: i32, said: &[&str]) {
+    let output = run(arguments);
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(exit_code), "quorate {arguments:?}: {text}");
+    for part in said {
+        assert!(text.contains(part), "quorate {arguments:?} says '{part}': {text}");
+    }
+}
+
+#[test]
+fn help_teaches_how_to_start_a_cluster() {
+    check(&["--help"], 0, &["quorate dev", "serve", "put", "get", "delete", "status"]);
+    check(&["serve", "--help"], 0, &["--initial-cluster", "quorate serve --id 3", "QUORATE_DATA_DIR"]);
+}
+
+#[test]
+fn wrong_flags_exit_with_2_and_a_hint() {
+    check(&["serve", "--ip", "1"], 2, &["--ip", "--id"]);
+    check(&["serve"], 2, &["--id", "QUORATE_ID"]);
+    check(&["serve", "--id", "one"], 2, &["one"]);
+    check(
+        &["serve", "--id", "4", "--data-dir", "unused", "--initial-cluster", "1=127.0.0.1:1"],
+        2,
+        &["member 4", "--initial-cluster"],
+    );
+    check(&["serve", "--config", "/does/not/exist.toml"], 2, &["/does/not/exist.toml"]);
+    check(&["get", "k", "--timeout", "soon"], 2, &["soon", "500ms"]);
+    check(&["--log", "=(", "status"], 2, &["--log"]);
+}
+
+#[test]
+fn an_unreachable_cluster_is_a_definite_failure_that_names_what_was_tried() {
+    let port = processes::free_ports(1)[0];
+    let endpoint = format!("http://127.0.0.1:{port}");
+    check(&["get", "k", "--endpoints", &endpoint, "--timeout", "1s"], 1, &[&endpoint]);
+}

@@ -1,0 +1,237 @@
+//! Real `quorate` processes on loopback, and a plain HTTP client to talk to them.
+
+// Each test binary uses the part that it needs.
+#![allow(dead_code, reason = "every test file compiles this module for itself")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long anything here may take before the test fails.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The binary under test.
+pub fn quorate() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
+    // What the developer's shell has set must not reach the tests.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("QUORATE_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs a command of the binary to its end.
+pub fn run(arguments: &[&str]) -> Output {
+    quorate().args(arguments).stdin(Stdio::null()).output().expect("the binary runs")
+}
+
+/// Polls until `condition` gives something, or fails the test.
+pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(result) = condition() {
+            return result;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited too long for: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Ports that were free a moment ago.
+pub fn free_ports(count: usize) -> Vec<u16> {
+    let listeners: Vec<_> =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port is free")).collect();
+    listeners.iter().map(|listener| listener.local_addr().expect("it is bound").port()).collect()
+}
+
+/// A process that is killed when the test ends.
+pub struct Process(pub Child);
+
+impl Process {
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.0.id().to_string()]).status();
+        assert!(status.expect("kill runs").success(), "kill {signal}");
+    }
+
+    pub fn kill(&mut self) {
+        self.0.kill().expect("the process can be killed");
+        self.0.wait().expect("the process ends");
+    }
+
+    pub fn await_exit(&mut self) -> ExitStatus {
+        eventually("the process to exit", || self.0.try_wait().expect("the process can be waited for"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Reads a process's standard output until a line satisfies `wanted`; gives all lines so far.
+pub fn read_until(process: &mut Process, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    let output = process.0.stdout.take().expect("standard output is piped");
+    let mut lines = Vec::new();
+    for line in BufReader::new(output).lines() {
+        let line = line.expect("the process writes text");
+        let done = wanted(&line);
+        lines.push(line);
+        if done {
+            return lines;
+        }
+    }
+    panic!("the process ended its output early: {lines:#?}");
+}
+
+/// An HTTP answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("the body is text")
+    }
+}
+
+/// One request on a connection of its own. `Err` if the connection or the answer broke.
+pub fn request(url: &str, method: &str, path: &str, headers: &[&str], body: &[u8]) -> std::io::Result<Answer> {
+    let address = url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    for header in headers {
+        head.push_str(header);
+        head.push_str("\r\n");
+    }
+    head.push_str("\r\n");
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body)?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+    let end = end.ok_or_else(|| std::io::Error::other("the answer ended early"))?;
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = status.ok_or_else(|| std::io::Error::other("the answer has no status"))?;
+    let answer = Answer { status, body: bytes[end + 4..].to_vec(), head };
+    match answer.header("content-length").and_then(|length| length.parse::<usize>().ok()) {
+        Some(length) if method != "HEAD" && length != answer.body.len() => {
+            Err(std::io::Error::other("the body ended early"))
+        }
+        _ => Ok(answer),
+    }
+}
+
+pub fn put(url: &str, key: &str, value: &[u8]) -> std::io::Result<Answer> {
+    request(url, "PUT", &format!("/v1/kv/{key}"), &[], value)
+}
+
+pub fn get(url: &str, key: &str) -> std::io::Result<Answer> {
+    request(url, "GET", &format!("/v1/kv/{key}"), &[], b"")
+}
+
+/// Waits until the node can serve.
+pub fn await_ready(url: &str) {
+    eventually(&format!("{url} to be ready"), || {
+        request(url, "GET", "/readyz", &[], b"").ok().filter(|answer| answer.status == 200)
+    });
+}
+
+/// Three `quorate serve` processes.
+pub struct Cluster {
+    directory: PathBuf,
+    client_ports: Vec<u16>,
+    peer_ports: Vec<u16>,
+    nodes: Vec<Option<Process>>,
+}
+
+impl Cluster {
+    /// Starts a cluster of three with its data below `directory` and waits until every node serves.
+    pub fn start(directory: &Path) -> Self {
+        let ports = free_ports(6);
+        let (client_ports, peer_ports) = (ports[..3].to_vec(), ports[3..].to_vec());
+        let mut cluster = Self { directory: directory.to_owned(), client_ports, peer_ports, nodes: vec![] };
+        for index in 0..3 {
+            cluster.nodes.push(None);
+            cluster.start_node(index);
+        }
+        for index in 0..3 {
+            await_ready(&cluster.url(index));
+        }
+        cluster
+    }
+
+    pub fn url(&self, index: usize) -> String {
+        format!("http://127.0.0.1:{}", self.client_ports[index])
+    }
+
+    pub fn peer_address(&self, index: usize) -> String {
+        format!("127.0.0.1:{}", self.peer_ports[index])
+    }
+
+    pub fn urls(&self) -> Vec<String> {
+        (0..3).map(|index| self.url(index)).collect()
+    }
+
+    pub fn data_directory(&self, index: usize) -> PathBuf {
+        self.directory.join(format!("n{}", index + 1))
+    }
+
+    /// The command that runs node `index`.
+    pub fn command(&self, index: usize) -> Command {
+        let members: Vec<_> =
+            (0..3).map(|index| format!("{}={}", index + 1, self.peer_address(index))).collect();
+        let mut command = quorate();
+        command
+            .args(["--log", "warn", "serve", "--id", &(index + 1).to_string()])
+            .arg("--data-dir")
+            .arg(self.data_directory(index))
+            .args(["--listen", &format!("127.0.0.1:{}", self.client_ports[index])])
+            .args(["--peer-listen", &self.peer_address(index)])
+            .args(["--initial-cluster", &members.join(",")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        command
+    }
+
+    pub fn start_node(&mut self, index: usize) {
+        let child = self.command(index).spawn().expect("the node starts");
+        self.nodes[index] = Some(Process(child));
+    }
+
+    pub fn kill(&mut self, index: usize) {
+        self.nodes[index].take().expect("the node runs").kill();
+    }
+
+    pub fn terminate(&mut self, index: usize) -> ExitStatus {
+        let mut process = self.nodes[index].take().expect("the node runs");
+        process.signal("-TERM");
+        process.await_exit()
+    }
+
+    /// The index of the node that leads, as node `asked` sees it.
+    pub fn leader(&self, asked: usize) -> usize {
+        eventually("a leader", || {
+            let answer = request(&self.url(asked), "GET", "/v1/cluster", &[], b"").ok()?;
+            let status: serde_json::Value = serde_json::from_slice(&answer.body).ok()?;
+            let member = status["leader"]["member"].as_str()?.parse::<usize>().ok()?;
+            Some(member - 1)
+        })
+    }
+}
