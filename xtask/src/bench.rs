@@ -10,6 +10,7 @@ mod http_probe;
 mod idle;
 mod load;
 mod load_report;
+mod machine;
 mod spread;
 mod start;
 mod store;

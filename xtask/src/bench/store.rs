@@ -13,10 +13,16 @@
 //! the share of a core that it used, so that one sees how much of a difference that can make. Our clients
 //! have a connection each. etcd's share one a member, as the clients of one program usually do over gRPC:
 //! measured, that gave etcd up to twice the rate of a connection each, which `--etcd-connections` shows.
+//!
+//! **A quiet machine.** `others` is the processor time that neither members nor generator used: the kernel's
+//! own work, and whatever else runs. Where it is more than a tenth of a core, measure again.
+
+use std::time::Instant;
 
 use crate::bench::cluster::{Cluster, System};
 use crate::bench::load::{Load, LoadGenerator, Operation};
 use crate::bench::load_report::LoadReport;
+use crate::bench::machine::busy_seconds;
 use crate::bench::spread::Spread;
 use crate::bench::{bench_folder, build_quorate};
 use crate::error::Error;
@@ -127,12 +133,16 @@ fn take_turn(
     };
     generator.run(&cluster, system, &load(Operation::Load, LOADING_CLIENTS))?;
     for operation in [Operation::Put, Operation::Get] {
-        let cpu_before = cluster.cpu_seconds()?;
+        let (began, members_before, machine_before) =
+            (Instant::now(), cluster.cpu_seconds()?, busy_seconds()?);
         let report = generator.run(&cluster, system, &load(operation, clients))?;
-        let cpu_seconds = cluster.cpu_seconds()? - cpu_before;
-        // The members' time includes the second of warming up; the generator's does not.
+        let elapsed = began.elapsed().as_secs_f64();
+        let members = (cluster.cpu_seconds()? - members_before) / elapsed;
+        let generator = report.generator_cpu_seconds / report.seconds;
+        let others = (busy_seconds()? - machine_before) / elapsed - members - generator;
         println!(
-            "{:7} {:3} clients {clients:>4} round {round}: {:>8.0}/s, p50 {} p99 {} p99.9 {} max {} ms, members {:.2} cores, generator {:.2}{}",
+            "{:7} {:3} {clients:>4} clients round {round}: {:>8.0}/s, p50 {} p99 {} p99.9 {} max {} ms; \
+             cores: members {members:.2} generator {generator:.2} others {:.2}{}",
             system.name(),
             operation.name(),
             report.rate,
@@ -140,12 +150,11 @@ fn take_turn(
             milliseconds(report.p99_us),
             milliseconds(report.p999_us),
             milliseconds(report.max_us),
-            cpu_seconds / (report.seconds + 1.0),
-            report.generator_cpu_seconds / report.seconds,
+            others.max(0.0),
             report
                 .first_error
                 .as_ref()
-                .map_or(String::new(), |error| format!(", {} ERRORS such as: {error}", report.errors)),
+                .map_or(String::new(), |error| format!("; {} ERRORS such as: {error}", report.errors)),
         );
         cells.push(Cell { system: system.name(), operation, clients, round, report });
     }
