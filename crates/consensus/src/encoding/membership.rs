@@ -27,6 +27,15 @@ fn write_count(writer: &mut Writer, count: usize) {
     writer.u32(u32::try_from(count).expect("a cluster has far fewer than 2^32 members"));
 }
 
+/// Nodes are written in ascending order; anything else did not come from [`Encode`].
+fn check_ascending(last: Option<&NodeId>, next: NodeId) -> Result<(), DecodeError> {
+    if last.is_some_and(|last| *last >= next) {
+        let reason = format!("node {next} is out of order");
+        return Err(DecodeError::Invalid { what: "membership", reason });
+    }
+    Ok(())
+}
+
 impl Encode for Membership {
     fn encode_into(&self, writer: &mut Writer) {
         let configurations = self.get_joint_config();
@@ -51,13 +60,17 @@ impl Decode for Membership {
         for _ in 0..reader.count(4)? {
             let mut voters = BTreeSet::new();
             for _ in 0..reader.count(NODE_ID_BYTES)? {
-                voters.insert(NodeId::decode_from(reader)?);
+                let voter = NodeId::decode_from(reader)?;
+                check_ascending(voters.last(), voter)?;
+                voters.insert(voter);
             }
             configurations.push(voters);
         }
         let mut nodes = BTreeMap::new();
         for _ in 0..reader.count(NODE_ID_BYTES)? {
-            nodes.insert(NodeId::decode_from(reader)?, Member::decode_from(reader)?);
+            let node = NodeId::decode_from(reader)?;
+            check_ascending(nodes.last_key_value().map(|(last, _)| last), node)?;
+            nodes.insert(node, Member::decode_from(reader)?);
         }
         // openraft's default membership has no configuration at all, which its constructor refuses.
         if configurations.is_empty() && nodes.is_empty() {
