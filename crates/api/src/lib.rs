@@ -31,6 +31,7 @@ pub use condition::Condition;
 pub use consistency::Consistency;
 pub use error_body::ErrorBody;
 pub use error_code::ErrorCode;
+pub use query::parse_duration;
 
 /// The path before a key. The key is everything behind it: see [`key`].
 pub const KEY_PATH_PREFIX: &str = "/v1/kv/";

@@ -16,18 +16,23 @@ pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 /// The longest time limit that a request may state.
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
-/// Reads a time limit: a whole number and `ms` or `s`, more than zero and at most [`TIMEOUT_MAX`].
+/// Reads a time limit of a request: see [`parse_duration`]; at most [`TIMEOUT_MAX`].
 pub fn parse_timeout(text: &str) -> Option<Duration> {
-    let (digits, unit_ms) = match text.strip_suffix("ms") {
-        Some(digits) => (digits, 1),
-        None => (text.strip_suffix('s')?, 1000),
+    parse_duration(text).filter(|timeout| *timeout <= TIMEOUT_MAX)
+}
+
+/// Reads a duration: a whole number, more than zero, and `ms`, `s` or `m`.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let digits_end = text.bytes().position(|byte| !byte.is_ascii_digit())?;
+    let (digits, unit) = text.split_at(digits_end);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        _ => return None,
     };
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
     let milliseconds = digits.parse::<u64>().ok()?.checked_mul(unit_ms)?;
-    let timeout = Duration::from_millis(milliseconds);
-    (!timeout.is_zero() && timeout <= TIMEOUT_MAX).then_some(timeout)
+    (milliseconds > 0).then_some(Duration::from_millis(milliseconds))
 }
 
 /// Writes a time limit, rounded down to milliseconds, within what [`parse_timeout`] takes.
@@ -40,10 +45,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timeouts_are_read_in_two_units() {
+    fn durations_are_read_in_three_units() {
         assert_eq!(parse_timeout("500ms"), Some(Duration::from_millis(500)));
         assert_eq!(parse_timeout("2s"), Some(Duration::from_secs(2)));
-        assert_eq!(parse_timeout("60s"), Some(TIMEOUT_MAX));
+        assert_eq!(parse_timeout("1m"), Some(TIMEOUT_MAX));
+        assert_eq!(parse_duration("90m"), Some(Duration::from_secs(5400)));
     }
 
     #[test]
@@ -60,7 +66,10 @@ mod tests {
             "1.5s",
             "61s",
             "60001ms",
-            "1m",
+            "2m",
+            "1h",
+            "1 s",
+            "1ss",
             "99999999999999999999s",
         ] {
             assert_eq!(parse_timeout(text), None, "{text}");

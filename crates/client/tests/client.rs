@@ -1,0 +1,331 @@
+//! The client against nodes that follow a script.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use quorate_client::{
+    Client, ClientBuilder, ClientError, Condition, Consistency, Deleted, ErrorCode, Written,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What a scripted node does with a request.
+#[derive(Clone, Debug)]
+enum Act {
+    /// Sends these bytes.
+    Answer(String),
+    /// Sends these bytes and closes the connection.
+    AnswerAndClose(String),
+    /// Closes the connection.
+    Close,
+    /// Says nothing.
+    Hang,
+}
+
+/// A node that takes one act after another, over any number of connections; the last act repeats.
+struct Node {
+    url: String,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    connections: usize,
+    requests: Vec<String>,
+}
+
+impl Node {
+    async fn start(acts: impl IntoIterator<Item = Act>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback can be bound");
+        let url = format!("http://{}", listener.local_addr().expect("is bound"));
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let acts = Arc::new(Mutex::new(acts.into_iter().collect::<Vec<_>>()));
+        let node = Self { url, seen: Arc::clone(&seen) };
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.expect("loopback accepts");
+                seen.lock().expect("not poisoned").connections += 1;
+                tokio::spawn(serve(stream, Arc::clone(&seen), Arc::clone(&acts)));
+            }
+        });
+        node
+    }
+
+    fn requests(&self) -> Vec<String> {
+        self.seen.lock().expect("not poisoned").requests.clone()
+    }
+
+    fn connections(&self) -> usize {
+        self.seen.lock().expect("not poisoned").connections
+    }
+}
+
+async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, acts: Arc<Mutex<Vec<Act>>>) {
+    while let Some(request) = read_request(&mut stream).await {
+        seen.lock().expect("not poisoned").requests.push(request);
+        let act = {
+            let mut acts = acts.lock().expect("not poisoned");
+            if acts.len() > 1 { acts.remove(0) } else { acts[0].clone() }
+        };
+        match act {
+            Act::Answer(bytes) => stream.write_all(bytes.as_bytes()).await.expect("the client reads"),
+            Act::AnswerAndClose(bytes) => {
+                stream.write_all(bytes.as_bytes()).await.expect("the client reads");
+                return;
+            }
+            Act::Close => return,
+            Act::Hang => std::future::pending().await,
+        }
+    }
+}
+
+/// Reads one request, head and body.
+async fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned))
+                .map_or(0, |length| length.parse().expect("a number"));
+            if body.len() >= length {
+                return Some(text);
+            }
+        }
+        let mut buffer = [0; 4096];
+        match stream.read(&mut buffer).await {
+            Ok(0) | Err(_) => return None,
+            Ok(length) => bytes.extend_from_slice(&buffer[..length]),
+        }
+    }
+}
+
+fn answer(status: &str, headers: &[&str], body: &str) -> Act {
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    Act::Answer(format!("HTTP/1.1 {status} X\r\n{headers}content-length: {}\r\n\r\n{body}", body.len()))
+}
+
+fn done() -> Act {
+    answer(
+        "200",
+        &["etag: \"5\"", "quorate-revision: 5", "quorate-create-revision: 3", "quorate-version: 2"],
+        "",
+    )
+}
+
+fn found() -> Act {
+    answer(
+        "200",
+        &["etag: \"5\"", "quorate-revision: 9", "quorate-create-revision: 3", "quorate-version: 2"],
+        "value",
+    )
+}
+
+fn refusal(code: ErrorCode) -> Act {
+    let body = format!("{{\"code\":\"{code}\",\"message\":\"because\"}}");
+    answer(&code.status().to_string(), &["quorate-revision: 9", "quorate-request-id: 00ff"], &body)
+}
+
+const DONE: Written = Written { revision: 5, create_revision: 3, version: 2 };
+
+fn client_of(urls: &[&str]) -> Client {
+    Client::new(urls.iter().copied()).expect("the endpoints are well formed")
+}
+
+fn hasty_client_of(urls: &[&str]) -> Client {
+    ClientBuilder::new(urls.iter().copied()).timeout(Duration::from_millis(300)).build().expect("well formed")
+}
+
+/// A URL at which nobody listens.
+async fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback can be bound");
+    format!("http://{}", listener.local_addr().expect("is bound"))
+}
+
+#[tokio::test]
+async fn requests_look_as_the_api_wants_them() {
+    let node = Node::start([done(), done(), done(), found(), found(), refusal(ErrorCode::KeyNotFound)]).await;
+    let client = client_of(&[&node.url]);
+    assert_eq!(client.put("a b/c", "value").await, Ok(DONE));
+    client.put_if("a", "v", Condition::RevisionIs(17)).await.expect("is done");
+    client.delete_if("a", Condition::Exists).await.expect("is done");
+    let entry = client.get(b"\xff").await.expect("is answered").expect("is there");
+    assert_eq!(
+        (&entry.value[..], entry.mod_revision, entry.create_revision, entry.version),
+        (&b"value"[..], 5, 3, 2)
+    );
+    client.read("a", Consistency::Stale).await.expect("is answered");
+    assert_eq!(client.get("missing").await, Ok(None));
+    let requests = node.requests();
+    let lines: Vec<&str> = requests.iter().map(|request| request.lines().next().expect("a line")).collect();
+    // The node is asked to answer a little before the client gives up, 5 seconds after it began.
+    assert!(lines[0].starts_with("PUT /v1/kv/a%20b/c?timeout=4"), "{}", lines[0]);
+    assert!(requests[0].ends_with("\r\n\r\nvalue"));
+    assert!(requests[1].contains("\r\nif-match: \"17\"\r\n"));
+    assert_eq!(lines[2].split('?').next(), Some("DELETE /v1/kv/a"));
+    assert!(requests[2].contains("\r\nif-match: *\r\n"));
+    assert_eq!(lines[3].split('?').next(), Some("GET /v1/kv/%FF"));
+    assert!(lines[4].starts_with("GET /v1/kv/a?consistency=stale&timeout="));
+    assert_eq!(node.connections(), 1, "one connection serves one request after another");
+}
+
+#[tokio::test]
+async fn a_read_tells_as_of_when() {
+    let stale = answer(
+        "200",
+        &[
+            "etag: \"5\"",
+            "quorate-revision: 9",
+            "quorate-create-revision: 3",
+            "quorate-version: 2",
+            "quorate-age-ms: 12",
+        ],
+        "value",
+    );
+    let node = Node::start([stale, refusal(ErrorCode::KeyNotFound)]).await;
+    let client = client_of(&[&node.url]);
+    let read = client.read("a", Consistency::Stale).await.expect("is answered");
+    assert_eq!((read.revision, read.age), (9, Some(Duration::from_millis(12))));
+    let read = client.read("a", Consistency::Stale).await.expect("is answered");
+    assert_eq!((read.found, read.revision, read.age), (None, 9, None));
+}
+
+#[tokio::test]
+async fn a_delete_tells_whether_there_was_a_key() {
+    let node =
+        Node::start([answer("204", &["quorate-revision: 8"], ""), refusal(ErrorCode::KeyNotFound)]).await;
+    let client = client_of(&[&node.url]);
+    assert_eq!(client.delete("a").await, Ok(Deleted { existed: true, revision: 8 }));
+    assert_eq!(client.delete("a").await, Ok(Deleted { existed: false, revision: 9 }));
+}
+
+#[tokio::test]
+async fn a_condition_that_does_not_hold_is_a_conflict() {
+    let body = "{\"code\":\"precondition_failed\",\"message\":\"m\"}";
+    let node = Node::start([answer("412", &["etag: \"7\""], body), answer("412", &[], body)]).await;
+    let client = client_of(&[&node.url]);
+    let error = client.put_if("a", "v", Condition::Absent).await.expect_err("is a conflict");
+    assert_eq!(error, ClientError::Conflict { current: Some(7) });
+    assert!(error.is_conflict() && !error.is_outcome_unknown());
+    let error = client.delete_if("a", Condition::Exists).await.expect_err("is a conflict");
+    assert_eq!(error, ClientError::Conflict { current: None });
+}
+
+#[tokio::test]
+async fn writes_and_reads_go_on_where_nobody_listens() {
+    let node = Node::start([done(), found()]).await;
+    let client = client_of(&[&nobody().await, &nobody().await, &node.url]);
+    assert_eq!(client.put("a", "v").await, Ok(DONE));
+    assert!(client.get("a").await.expect("is answered").is_some());
+}
+
+#[tokio::test]
+async fn a_write_goes_on_if_a_node_says_that_it_did_nothing() {
+    for code in ErrorCode::ALL.into_iter().filter(|code| code.is_retryable()) {
+        let first = Node::start([refusal(code)]).await;
+        let second = Node::start([done()]).await;
+        let client = client_of(&[&first.url, &second.url]);
+        assert_eq!(client.put("a", "v").await, Ok(DONE), "{code}");
+        // The client stays with the node that answered.
+        assert_eq!(client.put("a", "v").await, Ok(DONE));
+        assert_eq!((first.requests().len(), second.requests().len()), (1, 2));
+    }
+}
+
+#[tokio::test]
+async fn other_refusals_are_final() {
+    for code in ErrorCode::ALL {
+        if code.is_retryable()
+            || code.outcome_unknown()
+            || matches!(code, ErrorCode::KeyNotFound | ErrorCode::PreconditionFailed)
+        {
+            continue;
+        }
+        let first = Node::start([refusal(code)]).await;
+        let second = Node::start([done()]).await;
+        let client = client_of(&[&first.url, &second.url]);
+        let error = client.put("a", "v").await.expect_err("is refused");
+        assert_eq!((error.code(), error.is_retryable()), (Some(code), false));
+        assert!(second.requests().is_empty(), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_without_an_answer_is_unknown_and_not_repeated() {
+    let gateway = answer("502", &[], "<html>");
+    for act in [Act::Close, refusal(ErrorCode::OutcomeUnknown), gateway, answer("200", &[], "")] {
+        let first = Node::start([act.clone()]).await;
+        let second = Node::start([done()]).await;
+        let client = client_of(&[&first.url, &second.url]);
+        let error = client.put("a", "v").await.expect_err("is unknown");
+        assert!(error.is_outcome_unknown() && !error.is_retryable(), "{act:?}: {error}");
+        assert!(second.requests().is_empty(), "{act:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_hangs_is_unknown_in_time() {
+    let node = Node::start([Act::Hang]).await;
+    let began = Instant::now();
+    let error = hasty_client_of(&[&node.url]).put("a", "v").await.expect_err("is unknown");
+    assert!(error.is_outcome_unknown(), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_read_without_an_answer_goes_on() {
+    let broken = Act::AnswerAndClose("HTTP/1.1 200 X\r\ncontent-length: 100\r\n\r\nshort".to_owned());
+    let damaged = refusal(ErrorCode::Damaged);
+    for act in [Act::Close, Act::Hang, damaged, refusal(ErrorCode::Unavailable), broken] {
+        let first = Node::start([act.clone()]).await;
+        let second = Node::start([found()]).await;
+        let client = hasty_client_of(&[&first.url, &second.url]);
+        let entry = client.get("a").await.unwrap_or_else(|error| panic!("{act:?}: {error}"));
+        assert!(entry.is_some(), "{act:?}");
+    }
+}
+
+#[tokio::test]
+async fn when_nobody_answers_the_error_is_definite_and_in_time() {
+    let began = Instant::now();
+    let client = hasty_client_of(&[&nobody().await, &nobody().await]);
+    let error = client.put("a", "v").await.expect_err("nobody is there");
+    assert!(matches!(error, ClientError::Unreachable { .. }), "{error}");
+    assert!(error.is_retryable());
+    let refusing = Node::start([refusal(ErrorCode::Unavailable)]).await;
+    let error = hasty_client_of(&[&refusing.url]).put("a", "v").await.expect_err("is refused");
+    assert_eq!((error.code(), error.is_outcome_unknown()), (Some(ErrorCode::Unavailable), false));
+    assert!(refusing.requests().len() > 1, "it tries again while there is time");
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_meanwhile_is_replaced() {
+    let node = Node::start([done(), Act::Close, done()]).await;
+    let client = client_of(&[&node.url]);
+    assert_eq!(client.put("a", "v").await, Ok(DONE));
+    assert!(client.put("a", "v").await.expect_err("is unknown").is_outcome_unknown());
+    assert_eq!(client.put("a", "v").await, Ok(DONE));
+    assert_eq!(node.connections(), 2);
+}
+
+#[tokio::test]
+async fn the_clusters_status_is_read() {
+    let body = include_str!("cluster.json");
+    let node = Node::start([answer("200", &[], body), answer("200", &[], "{}")]).await;
+    let client = client_of(&[&node.url]);
+    let status = client.cluster().await.expect("is answered");
+    assert_eq!((status.node.member, status.revision, status.members.len()), (1, 9, 3));
+    assert!(node.requests()[0].starts_with("GET /v1/cluster HTTP/1.1\r\n"));
+    assert!(matches!(client.cluster().await, Err(ClientError::BadAnswer { .. })));
+}
+
+#[test]
+fn wrong_settings_are_refused() {
+    assert!(matches!(Client::new(Vec::<String>::new()), Err(ClientError::Settings(_))));
+    assert!(matches!(Client::new(["https://a:1"]), Err(ClientError::Settings(_))));
+    for timeout in [Duration::ZERO, Duration::from_secs(61)] {
+        assert!(ClientBuilder::new(["a:1"]).timeout(timeout).build().is_err());
+    }
+}
