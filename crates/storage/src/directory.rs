@@ -3,7 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use quorate_consensus::{ClusterId, NodeId};
 use quorate_environment::Environment;
@@ -19,7 +19,26 @@ use crate::lmdb::{DIRECTORY_TABLE, Lmdb};
 #[derive(Clone, Debug)]
 pub struct DataDirectory {
     lock: Arc<DirectoryLock>,
-    identity: Arc<Mutex<Identity>>,
+    identity: IdentityCell,
+}
+
+/// The identity, which changes once: when the directory joins a cluster.
+#[derive(Clone, Debug)]
+pub(crate) struct IdentityCell(Arc<Mutex<Identity>>);
+
+impl IdentityCell {
+    fn new(identity: Identity) -> Self {
+        Self(Arc::new(Mutex::new(identity)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Identity> {
+        self.0.lock().expect("no code panics while it holds the identity")
+    }
+
+    /// The cluster, or [`ClusterId::NONE`].
+    pub(crate) fn cluster_id(&self) -> ClusterId {
+        self.lock().cluster_id
+    }
 }
 
 /// The lock on a data directory.
@@ -36,7 +55,7 @@ impl DirectoryLock {
         &self.path
     }
 
-    fn acquire(path: &Path) -> Result<Self, OpenError> {
+    pub(crate) fn acquire(path: &Path) -> Result<Self, OpenError> {
         let lock_path = path.join(LOCK);
         let file = File::create(&lock_path).map_err(OpenError::io(&lock_path))?;
         match file.try_lock() {
@@ -67,7 +86,7 @@ impl DataDirectory {
             return Err(OpenError::OtherMember { path, found, expected: member });
         }
         empty_received(&path)?;
-        Ok(Self { lock, identity: Arc::new(Mutex::new(identity)) })
+        Ok(Self { lock, identity: IdentityCell::new(identity) })
     }
 
     /// Where it is.
@@ -77,12 +96,12 @@ impl DataDirectory {
 
     /// The node that it belongs to.
     pub fn node_id(&self) -> NodeId {
-        self.identity().node_id
+        self.identity.lock().node_id
     }
 
     /// The cluster that it belongs to, if it has joined one.
     pub fn cluster_id(&self) -> Option<ClusterId> {
-        Some(self.identity().cluster_id).filter(|cluster_id| !cluster_id.is_none())
+        Some(self.identity.cluster_id()).filter(|cluster_id| !cluster_id.is_none())
     }
 
     /// Where a snapshot that arrives from a peer is to be put until it is installed. Emptied at every
@@ -95,7 +114,7 @@ impl DataDirectory {
     /// does nothing.
     pub fn bind_cluster(&self, cluster_id: ClusterId) -> Result<(), OpenError> {
         assert!(!cluster_id.is_none(), "a directory is bound to a real cluster");
-        let mut identity = self.identity.lock().expect("no code panics while it holds the identity");
+        let mut identity = self.identity.lock();
         if identity.cluster_id == cluster_id {
             return Ok(());
         }
@@ -113,8 +132,9 @@ impl DataDirectory {
         &self.lock
     }
 
-    fn identity(&self) -> Identity {
-        *self.identity.lock().expect("no code panics while it holds the identity")
+    /// The identity, without the lock on the directory.
+    pub(crate) fn identity(&self) -> &IdentityCell {
+        &self.identity
     }
 }
 

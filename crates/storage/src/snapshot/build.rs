@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use quorate_consensus::{ClusterId, GroupId};
+use quorate_consensus::GroupId;
 use quorate_environment::{Environment, Worker};
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::format::SnapshotHeader;
 use super::shelf::{KeptSnapshot, SnapshotShelf};
 use super::writer::{WriteError, write_snapshot};
-use crate::directory::DataDirectory;
+use crate::directory::IdentityCell;
 use crate::failure::StorageFailure;
 use crate::state::StateTables;
 
@@ -19,7 +19,8 @@ const BUILDING: &str = "writing a snapshot";
 /// Starts to build snapshots.
 #[derive(Clone, Debug)]
 pub(crate) struct SnapshotWriter {
-    directory: DataDirectory,
+    // Not the directory itself: whoever still holds a builder must not keep it locked.
+    identity: IdentityCell,
     group: GroupId,
     shelf: Arc<SnapshotShelf>,
     cancelled: Arc<AtomicBool>,
@@ -34,8 +35,8 @@ pub(crate) struct BuildJob {
 }
 
 impl SnapshotWriter {
-    pub(crate) fn new(directory: DataDirectory, group: GroupId, shelf: Arc<SnapshotShelf>) -> Self {
-        Self { directory, group, shelf, cancelled: Arc::default() }
+    pub(crate) fn new(identity: IdentityCell, group: GroupId, shelf: Arc<SnapshotShelf>) -> Self {
+        Self { identity, group, shelf, cancelled: Arc::default() }
     }
 
     /// Starts to build a snapshot of the newest checkpoint.
@@ -59,7 +60,7 @@ impl SnapshotWriter {
 
     fn build(&self, tables: &StateTables) -> Result<KeptSnapshot, WriteError> {
         let unfinished = self.shelf.unfinished_path();
-        let cluster_id = self.directory.cluster_id().unwrap_or(ClusterId::NONE);
+        let cluster_id = self.identity.cluster_id();
         let meta = write_snapshot(
             tables,
             &unfinished,

@@ -249,3 +249,122 @@ fn first_key<'a>(heads: &[Option<LayerRecord<'a>>], direction: Direction) -> Opt
     };
     keys.min_by(order)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use quorate_consensus::{GroupId, NodeId};
+    use quorate_kv::conformance::{machine_suite, tables_suite};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::directory::DirectoryLock;
+    use crate::lmdb::Lmdb;
+
+    const NODE: NodeId = NodeId::new(1, 1);
+
+    /// An overlay that is frozen, written down and thawed between the calls, in a random rhythm of its
+    /// own: after every so many writes it takes the next of these steps.
+    struct LivingTables {
+        overlay: Overlay,
+        /// How many writes lie between two steps, one after another, over and over.
+        rhythm: &'static [usize],
+        step: usize,
+        writes: usize,
+        frozen: Option<Arc<Layer>>,
+        _folder: Arc<TempDir>,
+    }
+
+    impl LivingTables {
+        fn step(&mut self) {
+            self.writes += 1;
+            if self.writes < self.rhythm[self.step % self.rhythm.len()] {
+                return;
+            }
+            self.writes = 0;
+            self.step += 1;
+            match self.step % 3 {
+                1 => self.frozen = Some(self.overlay.freeze()),
+                2 => {
+                    let frozen = self.frozen.take().expect("frozen in the step before");
+                    let mut transaction = self.overlay.tables.write().expect("write");
+                    transaction.put_layer(&frozen).expect("put");
+                    transaction.commit().expect("commit");
+                }
+                _ => drop(self.overlay.thaw()),
+            }
+        }
+    }
+
+    impl Tables for LivingTables {
+        type Error = TablesError;
+
+        fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, TablesError> {
+            self.overlay.view().get(table, key)
+        }
+
+        fn scan(
+            &self,
+            table: Table,
+            from: Bound<&[u8]>,
+            to: Bound<&[u8]>,
+            direction: Direction,
+            visit: &mut Visitor<'_>,
+        ) -> Result<(), TablesError> {
+            self.overlay.view().scan(table, from, to, direction, visit)
+        }
+    }
+
+    impl TablesMut for LivingTables {
+        fn put(&mut self, table: Table, key: Bytes, value: Bytes) -> Result<(), TablesError> {
+            self.overlay.writer().put(table, key, value)?;
+            self.step();
+            Ok(())
+        }
+
+        fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), TablesError> {
+            self.overlay.writer().delete(table, key)?;
+            self.step();
+            Ok(())
+        }
+    }
+
+    /// Makes tables of a rhythm, each time in a fresh environment.
+    fn living(rhythm: &'static [usize]) -> impl Fn() -> LivingTables {
+        let folder = Arc::new(tempfile::tempdir().expect("a temporary directory"));
+        let lock = Arc::new(DirectoryLock::acquire(folder.path()).expect("lock"));
+        let number = RefCell::new(0);
+        move || {
+            let name = format!("state-{}", number.replace_with(|number| *number + 1));
+            Lmdb::create(&lock, &name, NODE).expect("create");
+            let tables = StateTables::open(&lock, &name, 1 << 30, NODE, GroupId::FIRST).expect("open");
+            std::fs::remove_dir_all(tables.path()).expect("an open environment needs no name");
+            let overlay = Overlay::new(Arc::new(tables));
+            LivingTables { overlay, rhythm, step: 0, writes: 0, frozen: None, _folder: folder.clone() }
+        }
+    }
+
+    /// In memory only.
+    const NEVER: &[usize] = &[usize::MAX];
+    /// A step with every write, so that hardly anything is only in memory.
+    const ALWAYS: &[usize] = &[1];
+    /// Anything in between.
+    const SOMETIMES: &[usize] = &[3, 1, 2, 5, 1, 1, 4, 7, 2];
+
+    #[test]
+    fn the_overlay_alone_behaves_as_tables() {
+        tables_suite(living(NEVER));
+    }
+
+    #[test]
+    fn changes_on_their_way_to_disk_behave_as_tables() {
+        tables_suite(living(ALWAYS));
+        tables_suite(living(SOMETIMES));
+    }
+
+    #[test]
+    fn the_machine_runs_on_changes_on_their_way_to_disk() {
+        machine_suite(living(SOMETIMES));
+    }
+}
