@@ -112,7 +112,11 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
         Some(jobs) => jobs,
         None => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
     };
-    run_with(&simulator, arguments, jobs, PathBuf::from(FAILURES_FOLDER))
+    // As one would type it, where that is the same place.
+    let in_root = std::env::current_dir().is_ok_and(|folder| folder == workspace.root);
+    let failures =
+        if in_root { PathBuf::from(FAILURES_FOLDER) } else { workspace.root.join(FAILURES_FOLDER) };
+    run_with(&simulator, arguments, jobs, failures)
 }
 
 fn run_with(
