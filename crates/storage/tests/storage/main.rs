@@ -1,0 +1,9 @@
+//! The storage from outside: through openraft's traits, over restarts, crashes and damage.
+
+mod failures;
+mod log;
+mod openraft_suite;
+mod refusals;
+mod snapshots;
+mod state;
+mod support;

@@ -1,0 +1,222 @@
+//! Snapshots: built, kept, installed, and refused if they are not sound.
+
+use std::fs;
+use std::path::PathBuf;
+
+use openraft::storage::{RaftSnapshotBuilder, RaftStateMachine};
+use quorate_consensus::{ClusterId, SnapshotFile, SnapshotMeta};
+use quorate_storage::snapshot::SnapshotReader;
+
+use super::support::*;
+
+/// Builds a snapshot.
+pub async fn build(running: &Running) -> (SnapshotMeta, SnapshotFile) {
+    let mut builder = running.storage.state_store().get_snapshot_builder().await;
+    let built = builder.build_snapshot().await.expect("build");
+    (built.meta, built.snapshot)
+}
+
+/// The only snapshot file of a node.
+pub fn only_file(node: &Node) -> PathBuf {
+    let files: Vec<_> = fs::read_dir(node.path().join("snapshots"))
+        .expect("read")
+        .map(|it| it.expect("read").path())
+        .collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    files[0].clone()
+}
+
+/// A copy of a snapshot as it arrives at another node.
+fn received(running: &Running, file: &SnapshotFile) -> SnapshotFile {
+    let path = running.directory.received_path().join("arrived");
+    fs::copy(file.path(), &path).expect("copy");
+    SnapshotFile::temporary(path)
+}
+
+async fn full_node(count: u64) -> (Node, Running) {
+    let node = Node::new();
+    let running = node.open();
+    running.append((0..count).map(|index| counting(1, index))).await;
+    running.apply((0..count).map(|index| counting(1, index))).await;
+    (node, running)
+}
+
+#[tokio::test]
+async fn a_snapshot_carries_the_state_to_another_node() {
+    let (_source_node, source) = full_node(3000).await;
+    let (meta, file) = build(&source).await;
+    assert_eq!(meta.last_log_id, Some(log_id(1, 2999)));
+    let target_node = Node::new();
+    let target = target_node.open();
+    target.apply((0..10).map(|index| counting(1, index))).await;
+    let arrived = received(&target, &file);
+    target.storage.state_store().install_snapshot(&meta, arrived.clone()).await.expect("install");
+    assert_eq!(
+        target.storage.reader().verify().expect("sound"),
+        source.storage.reader().verify().expect("sound")
+    );
+    assert_eq!(target.value("key 2345").as_deref(), Some(&b"2345"[..]));
+    assert_eq!(target.storage.status().checkpoint, meta.last_log_id);
+    drop(arrived);
+    let kept = target.storage.state_store().get_current_snapshot().await.expect("current").expect("kept");
+    assert_eq!(kept.meta, meta);
+    assert_eq!(fs::read(kept.snapshot.path()).expect("read"), fs::read(file.path()).expect("read"));
+    // The state goes on from there, and is found again.
+    target.apply([counting(1, 3000)]).await;
+    let before = target.storage.reader().verify().expect("sound");
+    target.close().await;
+    let target = target_node.open();
+    assert_eq!(target.storage.reader().verify().expect("sound"), before);
+    assert_eq!(
+        target.storage.state_store().get_current_snapshot().await.expect("current").expect("kept").meta,
+        meta
+    );
+    target.close().await;
+    source.close().await;
+}
+
+#[tokio::test]
+async fn only_the_newest_snapshot_is_kept() {
+    let (node, running) = full_node(10).await;
+    assert!(running.storage.state_store().get_current_snapshot().await.expect("current").is_none());
+    let (first, _) = build(&running).await;
+    running.apply([counting(1, 10)]).await;
+    let (second, file) = build(&running).await;
+    assert!(first.last_log_id < second.last_log_id);
+    assert_eq!(only_file(&node), file.path());
+    let (again, _) = build(&running).await;
+    assert_eq!(again, second, "nothing has changed since");
+    running.close().await;
+    let running = node.open();
+    assert_eq!(running.storage.status().snapshot, second.last_log_id);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn unfinished_files_and_states_are_swept_at_the_start() {
+    let (node, running) = full_node(10).await;
+    let (meta, _) = build(&running).await;
+    running.close().await;
+    fs::write(node.path().join("snapshots/building.tmp"), b"half").expect("write");
+    fs::create_dir(node.path().join("state-1.tmp")).expect("create");
+    fs::write(node.path().join("received/arriving"), b"half").expect("write");
+    let running = node.open();
+    assert_eq!(running.storage.status().snapshot, meta.last_log_id);
+    only_file(&node);
+    assert!(!node.path().join("state-1.tmp").exists());
+    assert_eq!(fs::read_dir(running.directory.received_path()).expect("read").count(), 0);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn a_snapshot_file_can_be_read_on_its_own() {
+    let (_node, running) = full_node(3000).await;
+    running.directory.bind_cluster(ClusterId([9; 16])).expect("bind");
+    let (meta, file) = build(&running).await;
+    let mut reader = SnapshotReader::open(file.path()).expect("open");
+    assert_eq!((reader.header().cluster_id, &reader.header().meta), (ClusterId([9; 16]), &meta));
+    let (mut chunks, mut records) = (0, 0);
+    while let Some(chunk) = reader.next_chunk().expect("read") {
+        chunks += 1;
+        records += chunk.records.len() as u64;
+    }
+    let trailer = *reader.trailer().expect("complete");
+    assert_eq!((trailer.chunk_count, trailer.record_count), (chunks, records));
+    assert!(chunks > 1, "the test wants more than one chunk");
+    let summary = running.storage.reader().summary().expect("summary");
+    assert_eq!((trailer.revision, trailer.digest), (summary.revision, summary.digest));
+    assert_eq!(SnapshotReader::inspect(file.path()).expect("inspect").1, trailer);
+    running.close().await;
+}
+
+/// Reads a whole file.
+fn read_all(path: &std::path::Path) -> Result<(), quorate_storage::snapshot::SnapshotError> {
+    let mut reader = SnapshotReader::open(path)?;
+    while reader.next_chunk()?.is_some() {}
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_damage_to_a_snapshot_file_is_noticed() {
+    let (node, running) = full_node(5).await;
+    let (_, file) = build(&running).await;
+    let whole = fs::read(file.path()).expect("read");
+    read_all(file.path()).expect("sound");
+    let damaged = node.folder.path().join("received/damaged");
+    for position in 0..whole.len() {
+        let mut content = whole.clone();
+        content[position] ^= 1 << (position % 8);
+        fs::write(&damaged, content).expect("write");
+        assert!(read_all(&damaged).is_err(), "byte {position}");
+        fs::write(&damaged, &whole[..position]).expect("write");
+        assert!(read_all(&damaged).is_err(), "cut at {position}");
+    }
+    fs::write(&damaged, [&whole[..], b"x"].concat()).expect("write");
+    assert!(read_all(&damaged).is_err(), "longer");
+    running.close().await;
+}
+
+#[tokio::test]
+async fn a_damaged_or_foreign_snapshot_is_not_installed_and_the_old_state_stays() {
+    let (_source_node, source) = full_node(3000).await;
+    source.directory.bind_cluster(ClusterId([1; 16])).expect("bind");
+    let (meta, file) = build(&source).await;
+    let damage = |content: &mut Vec<u8>| {
+        let middle = content.len() / 2;
+        content[middle] ^= 1;
+    };
+    let other_meta = SnapshotMeta { last_log_id: Some(log_id(1, 5000)), ..meta.clone() };
+    let checks: [(bool, &SnapshotMeta, ClusterId); 3] = [
+        (true, &meta, ClusterId([1; 16])),
+        (false, &other_meta, ClusterId([1; 16])),
+        (false, &meta, ClusterId([2; 16])),
+    ];
+    for (damaged, meta, cluster_id) in checks {
+        let node = Node::new();
+        let target = node.open();
+        target.directory.bind_cluster(cluster_id).expect("bind");
+        target.apply((0..10).map(|index| counting(1, index))).await;
+        target.storage.checkpoint().await.expect("checkpoint");
+        let before = target.storage.reader().applied().expect("applied");
+        let arrived = received(&target, &file);
+        if damaged {
+            let mut content = fs::read(arrived.path()).expect("read");
+            damage(&mut content);
+            fs::write(arrived.path(), content).expect("write");
+        }
+        target.storage.state_store().install_snapshot(meta, arrived).await.expect_err("refused");
+        assert_eq!(target.storage.reader().applied().expect("applied"), before);
+        drop(target);
+        let target = node.open_after_crash().await;
+        assert_eq!(target.storage.reader().verify().expect("sound"), before);
+        assert_eq!(target.storage.status().snapshot, None);
+        target.close().await;
+    }
+    source.close().await;
+}
+
+#[tokio::test]
+async fn snapshots_and_purges_are_due_by_bytes_of_log() {
+    let mut node = Node::new();
+    node.options.snapshot_log_bytes = 500_000;
+    node.options.log_keep_bytes = 200_000;
+    let running = node.open();
+    let entry = |index| proposal(1, index, vec![put("key", vec![b'v'; 1000])]);
+    running.append((0..400).map(entry)).await;
+    running.apply((0..400).map(entry)).await;
+    assert!(!running.storage.snapshot_due());
+    assert_eq!(running.storage.purge_due(), None, "there is no snapshot");
+    running.append((400..600).map(entry)).await;
+    running.apply((400..600).map(entry)).await;
+    assert!(running.storage.snapshot_due());
+    build(&running).await;
+    assert!(!running.storage.snapshot_due());
+    let due = running.storage.purge_due().expect("due");
+    assert!((250..420).contains(&due), "200 of 600 entries are kept, give or take a mark: {due}");
+    running.close().await;
+    let running = node.open();
+    assert!(!running.storage.snapshot_due());
+    let due = running.storage.purge_due();
+    assert!(due.is_none_or(|due| due < 599), "{due:?}");
+    running.close().await;
+}
