@@ -134,7 +134,7 @@ fn client_of(urls: &[&str]) -> Client {
 }
 
 fn hasty_client_of(urls: &[&str]) -> Client {
-    ClientBuilder::new(urls.iter().copied()).timeout(Duration::from_millis(300)).build().expect("well formed")
+    ClientBuilder::new(urls.iter().copied()).timeout(Duration::from_millis(800)).build().expect("well formed")
 }
 
 /// A URL at which nobody listens.

@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use bytes::Bytes;
 use quorate_consensus::{ClusterId, GroupId, NodeId};
-use quorate_environment::{Environment, Listener, TokioEnvironment};
+use quorate_environment::{Environment, Listener, Moment, TokioEnvironment};
 use quorate_http::{HttpOptions, Store, measure::Layers, serve};
 use quorate_kv::{Command, KeyValue, Outcome, Summary};
 use quorate_replica::{Consistency, ReadAnswer, ReadError, RequestContext, Role, Status, WriteError};
@@ -44,7 +44,11 @@ impl Store for FreeStore {
         black_box(key);
         let value = self.value.clone();
         let found = KeyValue { value, create_revision: 1_234_560, mod_revision: 1_234_567, version: 7 };
-        Ok(ReadAnswer { found: Some(found), revision: 1_234_567, applied: None, age: None })
+        Ok(ReadAnswer { found: Some(found), revision: 1_234_567, age: None })
+    }
+
+    async fn ready(&self, _deadline: Moment) -> Result<(), ReadError> {
+        Ok(())
     }
 
     fn status(&self) -> Status {

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::future::Future;
 
-use quorate_environment::Environment;
+use quorate_environment::{Environment, Moment};
 use quorate_kv::{Command, Outcome};
 use quorate_replica::{Consistency, ReadAnswer, ReadError, Replica, RequestContext, Status, WriteError};
 
@@ -24,6 +24,9 @@ pub trait Store: Clone + Debug + Send + Sync + 'static {
         key: &[u8],
         consistency: Consistency,
     ) -> impl Future<Output = Result<ReadAnswer, ReadError>> + Send;
+
+    /// Waits until a linearizable read could be answered here, but not past `deadline`.
+    fn ready(&self, deadline: Moment) -> impl Future<Output = Result<(), ReadError>> + Send;
 
     /// This node's view of the cluster and of itself.
     fn status(&self) -> Status;
@@ -48,6 +51,10 @@ impl<E: Environment> Store for Replica<E> {
         consistency: Consistency,
     ) -> impl Future<Output = Result<ReadAnswer, ReadError>> + Send {
         Replica::get(self, context, key, consistency)
+    }
+
+    fn ready(&self, deadline: Moment) -> impl Future<Output = Result<(), ReadError>> + Send {
+        Replica::ready(self, deadline)
     }
 
     fn status(&self) -> Status {

@@ -1,16 +1,20 @@
 //! `/healthz` and `/readyz`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use quorate_api::ErrorCode;
 use quorate_environment::Environment;
-use quorate_replica::{Role, Status};
+use quorate_replica::Role;
 
 use crate::application::Application;
 use crate::failure::Failure;
 use crate::store::Store;
+
+/// How long a node may take to show that it is ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(1);
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -23,12 +27,12 @@ pub(crate) async fn healthy<E: Environment, S: Store>(
         return response;
     }
     if application.store.status().role == Role::Stopped {
-        return Failure::new(ErrorCode::Unavailable, "this node's replica has stopped").into_response();
+        return stopped();
     }
     super::text(TEXT, "ok\n")
 }
 
-/// Whether the node can serve linearizable requests: a load balancer should use it while this says 200.
+/// Whether the node can serve linearizable requests, by doing what they need: a load balancer should use it while this says 200.
 pub(crate) async fn ready<E: Environment, S: Store>(
     State(application): State<Arc<Application<E, S>>>,
     request: Request,
@@ -39,20 +43,25 @@ pub(crate) async fn ready<E: Environment, S: Store>(
     if application.shutdown.is_cancelled() {
         return Failure::new(ErrorCode::ShuttingDown, "this node is shutting down").into_response();
     }
-    let status = application.store.status();
-    if status.ready {
-        return super::text(TEXT, "ready\n");
+    match application.store.status().role {
+        Role::Forming => {
+            let message = "the cluster is being formed: not all initial members have been seen";
+            return Failure::new(ErrorCode::Unavailable, message).into_response();
+        }
+        Role::Stopped => return stopped(),
+        Role::Learner | Role::Follower | Role::Candidate | Role::Leader => {}
     }
-    Failure::new(ErrorCode::Unavailable, reason(&status)).into_response()
-}
-
-fn reason(status: &Status) -> &'static str {
-    match (status.role, status.leader) {
-        (Role::Forming, _) => "the cluster is being formed: not all initial members have been seen",
-        (Role::Stopped, _) => "this node's replica has stopped",
-        (_, None) => "no leader is known",
-        (_, Some(_)) => {
-            "the leader has not confirmed lately that it has a quorum, or this node lags behind it"
+    let deadline = application.environment.now() + READY_TIMEOUT;
+    match application.environment.timeout_at(deadline, application.store.ready(deadline)).await {
+        Ok(Ok(())) => super::text(TEXT, "ready\n"),
+        Ok(Err(error)) => Failure::from(error).into_response(),
+        Err(_) => {
+            let message = "no leader has confirmed in time that it has a quorum";
+            Failure::new(ErrorCode::Unavailable, message).into_response()
         }
     }
+}
+
+fn stopped() -> Response {
+    Failure::new(ErrorCode::Unavailable, "this node's replica has stopped").into_response()
 }

@@ -76,18 +76,20 @@ async fn a_head_that_trickles_in_is_cut() {
 
 #[tokio::test]
 async fn a_silent_connection_is_cut_and_a_busy_one_is_not() {
-    let server = Server::start_with(short_times()).await;
+    let server =
+        Server::start_with(HttpOptions { idle_timeout: Duration::from_secs(1), ..short_times() }).await;
     let mut silent = server.connect().await;
     let mut busy = server.connect().await;
     let began = Instant::now();
-    let mut ticks = tokio::time::interval(Duration::from_millis(50));
-    while began.elapsed() < Duration::from_millis(700) {
-        ticks.tick().await;
-        assert_eq!(busy.ask("GET /healthz").await.status, 200);
-    }
-    assert!(silent.is_closed_silently().await);
     let cut = "quorate_http_connections_cut_total{reason=\"idle\"} 1";
-    assert!(busy.ask("GET /metrics").await.text().contains(cut));
+    let mut ticks = tokio::time::interval(Duration::from_millis(50));
+    while !busy.ask("GET /metrics").await.text().contains(cut) {
+        assert!(began.elapsed() < Duration::from_secs(10), "the silent connection is not cut");
+        ticks.tick().await;
+    }
+    assert!(began.elapsed() >= Duration::from_secs(1));
+    assert!(silent.is_closed_silently().await);
+    assert_eq!(busy.ask("GET /healthz").await.status, 200);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use quorate_consensus::{ClusterId, GroupId, NodeId};
+use quorate_environment::Moment;
 use quorate_http::Store;
 use quorate_kv::{Command, KeyValue, Outcome, Summary};
 use quorate_replica::{
@@ -94,7 +95,14 @@ impl Store for FakeStore {
             return Err(error);
         }
         let age = state.age.filter(|_| consistency == Consistency::Stale);
-        Ok(ReadAnswer { found: state.keys.get(key).cloned(), revision: state.revision, applied: None, age })
+        Ok(ReadAnswer { found: state.keys.get(key).cloned(), revision: state.revision, age })
+    }
+
+    async fn ready(&self, _deadline: Moment) -> Result<(), ReadError> {
+        if self.state().hangs {
+            std::future::pending::<()>().await;
+        }
+        self.state().read_errors.pop_front().map_or(Ok(()), Err)
     }
 
     fn status(&self) -> Status {

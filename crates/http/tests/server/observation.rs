@@ -1,8 +1,10 @@
 //! What operators see.
 
+use std::time::Duration;
+
 use quorate_api::{ClusterStatus, Role as ApiRole};
 use quorate_consensus::ClusterId;
-use quorate_replica::Role;
+use quorate_replica::{ReadError, Role};
 
 use crate::harness::Server;
 
@@ -52,25 +54,26 @@ async fn a_node_is_healthy_until_its_replica_stops_and_ready_while_it_can_serve(
     let ok = "200\ncontent-type: text/plain; charset=utf-8\ncache-control: no-store\n\n";
     server.check("GET /healthz", &format!("{ok}ok\n")).await;
     server.check("GET /readyz", &format!("{ok}ready\n")).await;
-    server.store.state().status.ready = false;
-    server.store.state().status.leader = None;
+    let unavailable = |message: &str| {
+        format!(
+            "503\ncontent-type: application/json\ncache-control: no-store\nretry-after: 1\n\n\
+             {{\"code\":\"unavailable\",\"message\":\"{message}\"}}"
+        )
+    };
+    let no_leader = ReadError::Unavailable { reason: "seen".to_owned(), retry_after: Duration::ZERO };
+    server.store.state().read_errors.push_back(no_leader);
+    server.check("GET /readyz", &unavailable("no leader confirmed that it has a quorum: seen")).await;
+    server.store.state().hangs = true;
+    let in_time = "no leader has confirmed in time that it has a quorum";
+    server.check("GET /readyz", &unavailable(in_time)).await;
     server.check("GET /healthz", &format!("{ok}ok\n")).await;
-    let unavailable = "503\ncontent-type: application/json\ncache-control: no-store\nretry-after: 1\n\n";
-    server
-        .check(
-            "GET /readyz",
-            &format!("{unavailable}{{\"code\":\"unavailable\",\"message\":\"no leader is known\"}}"),
-        )
-        .await;
+    server.store.state().status.role = Role::Forming;
+    let forming = "the cluster is being formed: not all initial members have been seen";
+    server.check("GET /readyz", &unavailable(forming)).await;
     server.store.state().status.role = Role::Stopped;
-    server
-        .check(
-            "GET /healthz",
-            &format!(
-                "{unavailable}{{\"code\":\"unavailable\",\"message\":\"this node's replica has stopped\"}}"
-            ),
-        )
-        .await;
+    let stopped = unavailable("this node's replica has stopped");
+    server.check("GET /readyz", &stopped).await;
+    server.check("GET /healthz", &stopped).await;
 }
 
 #[tokio::test]
