@@ -212,3 +212,17 @@ impl Lmdb {
         (self.env.info().last_page_number as u64 + 1) * self.page_bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_of_an_environments_identity_stays() {
+        let identity = EnvironmentIdentity { format: FORMAT, node_id: NodeId::new(7, 0x0123_4567_89ab_cdef) };
+        record::tests::assert_golden(
+            &record::seal(&identity),
+            "01 01000000 0700000000000000 efcdab8967452301 704c77c8",
+        );
+    }
+}

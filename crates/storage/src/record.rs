@@ -48,3 +48,39 @@ pub(crate) fn open_bytes(record: &[u8]) -> Result<&[u8], RecordError> {
 pub(crate) fn unseal<T: Decode>(record: &[u8]) -> Result<T, RecordError> {
     Ok(T::decode(Bytes::copy_from_slice(open_bytes(record)?))?)
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use openraft::EntryPayload;
+    use quorate_consensus::{CommittedLeaderId, Entry, LogId, ProposalBytes};
+
+    use super::*;
+
+    /// Compares bytes with hexadecimal digits, in which spaces do not count.
+    #[track_caller]
+    pub(crate) fn assert_golden(found: &[u8], golden: &str) {
+        let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(digits(found), golden.replace(' ', ""));
+    }
+
+    #[test]
+    fn the_format_of_a_log_record_stays() {
+        let log_id = LogId::new(CommittedLeaderId::new(2), 5);
+        let payload = EntryPayload::Normal(ProposalBytes(Bytes::from_static(b"proposal")));
+        let entry = Entry { log_id, payload };
+        let record = seal(&entry);
+        assert_golden(&record, "01 0200000000000000 0500000000000000 01 08000000 70726f706f73616c a5580d56");
+        assert_eq!(unseal(&record), Ok(entry));
+    }
+
+    #[test]
+    fn every_changed_byte_of_a_record_is_noticed() {
+        let record = seal(&LogId::new(CommittedLeaderId::new(2), 5));
+        for position in 0..record.len() {
+            let mut changed = record.to_vec();
+            changed[position] ^= 1;
+            assert_eq!(unseal::<LogId>(&changed), Err(RecordError::Checksum), "{position}");
+            assert!(unseal::<LogId>(&record[..position]).is_err(), "{position}");
+        }
+    }
+}

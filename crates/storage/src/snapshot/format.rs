@@ -231,3 +231,68 @@ pub(crate) fn read_frame_rest(head: &[u8; FRAME_HEAD_BYTES], rest: Bytes) -> Res
         Err(FormatError::Checksum)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use quorate_consensus::{CommittedLeaderId, LogId, Member, Membership, NodeId, StoredMembership};
+
+    use super::*;
+    use crate::record::tests::assert_golden;
+
+    #[test]
+    fn the_format_of_a_header_stays() {
+        let node_id = NodeId::new(1, 0x10);
+        let member = Member { peer_address: "a:1".to_owned(), client_url: "b".to_owned() };
+        let membership =
+            Membership::new(vec![BTreeSet::from([node_id])], BTreeMap::from([(node_id, member)]));
+        let log_id = |index| Some(LogId::new(CommittedLeaderId::new(2), index));
+        let meta = SnapshotMeta {
+            last_log_id: log_id(5),
+            last_membership: StoredMembership::new(log_id(4), membership.expect("a membership")),
+        };
+        let (cluster_id, group) = (ClusterId([0xcc; 16]), GroupId(3));
+        let header = SnapshotHeader { format: FORMAT, cluster_id, group, cluster_version: 7, meta };
+        let golden = "01 77000000 01 01000000 cccccccccccccccccccccccccccccccc 03000000 07000000 01 \
+            02000000000000000500000000000000 01 02000000000000000400000000000000 01000000 01000000 \
+            0100000000000000 1000000000000000 01000000 0100000000000000 1000000000000000 03000000 \
+            613a31 01000000 62 e1b47cc4";
+        assert_golden(&frame(FrameKind::Header, &header), golden);
+        assert_eq!(SnapshotHeader::decode_payload(header.encode()), Ok(header));
+    }
+
+    #[test]
+    fn the_format_of_a_chunk_stays() {
+        let record = |table, key: &'static str, value: &'static str| (table, key.into(), value.into());
+        let records = vec![record(Table::Meta, "k", "v"), record(Table::History, "key", "")];
+        let chunk = Chunk { number: 9, records };
+        let golden = "02 24000000 01 0900000000000000 02000000 01 01000000 6b 01000000 76 \
+            03 03000000 6b6579 00000000 ff1bb90e";
+        assert_golden(&frame(FrameKind::Chunk, &chunk), golden);
+        assert_eq!(Chunk::decode(chunk.encode()), Ok(chunk));
+    }
+
+    #[test]
+    fn the_format_of_a_trailer_stays() {
+        let trailer = SnapshotTrailer {
+            chunk_count: 1,
+            record_count: 2,
+            record_bytes: 3,
+            revision: 4,
+            digest: 5 << 120,
+        };
+        let golden = "03 31000000 01 0100000000000000 0200000000000000 0300000000000000 0400000000000000 \
+            00000000000000000000000000000005 310c0e79";
+        let found = frame(FrameKind::Trailer, &trailer);
+        assert_golden(&found, golden);
+        assert_eq!(found.len(), FRAME_HEAD_BYTES + TRAILER_BYTES + FRAME_TAIL_BYTES);
+        assert_eq!(SnapshotTrailer::decode(trailer.encode()), Ok(trailer));
+    }
+
+    #[test]
+    fn a_newer_format_is_told_from_damage() {
+        let payload = Bytes::from_static(&[1, 2, 0, 0, 0, 99]);
+        assert_eq!(SnapshotHeader::decode_payload(payload), Err(FormatError::NewerFormat { found: 2 }));
+    }
+}
