@@ -27,7 +27,9 @@ pub enum ConfigurationError {
         source: Box<toml::de::Error>,
     },
     /// A setting has no value and no default.
-    #[error("{name} is not set: give --{name}, the variable {variable}, or `{name} = …` in the configuration file")]
+    #[error(
+        "{name} is not set: give --{name}, the variable {variable}, or `{name} = …` in the configuration file"
+    )]
     Missing {
         /// The setting.
         name: &'static str,
@@ -89,17 +91,20 @@ fn merge(flags: ServeSettings, file: ServeSettings) -> ServeSettings {
 }
 
 fn resolve(settings: ServeSettings) -> Result<NodeConfiguration, ConfigurationError> {
-    let member =
-        settings.id.ok_or(ConfigurationError::Missing { name: "id", variable: "QUORATE_ID" })?;
+    let member = settings.id.ok_or(ConfigurationError::Missing { name: "id", variable: "QUORATE_ID" })?;
     if member == 0 {
-        return Err(ConfigurationError::Invalid { name: "id", reason: "member numbers start at 1".to_owned() });
+        return Err(ConfigurationError::Invalid {
+            name: "id",
+            reason: "member numbers start at 1".to_owned(),
+        });
     }
     let data_directory = settings
         .data_dir
         .ok_or(ConfigurationError::Missing { name: "data-dir", variable: "QUORATE_DATA_DIR" })?;
-    let initial_cluster = settings
-        .initial_cluster
-        .ok_or(ConfigurationError::Missing { name: "initial-cluster", variable: "QUORATE_INITIAL_CLUSTER" })?;
+    let initial_cluster = settings.initial_cluster.ok_or(ConfigurationError::Missing {
+        name: "initial-cluster",
+        variable: "QUORATE_INITIAL_CLUSTER",
+    })?;
     let initial_cluster = parse_initial_cluster(&initial_cluster)?;
     if !initial_cluster.iter().any(|(number, _)| *number == member) {
         let reason = format!("member {member} (--id) is not in it; every node must be given the same list");
@@ -135,14 +140,13 @@ fn parse_initial_cluster(text: &str) -> Result<Vec<(u64, String)>, Configuration
     let invalid = |reason: String| ConfigurationError::Invalid { name: "initial-cluster", reason };
     let mut members: Vec<(u64, String)> = Vec::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        let (number, address) = part
-            .split_once('=')
-            .ok_or_else(|| invalid(format!("'{part}' is not NUMBER=HOST:PORT, for example 1=10.0.0.1:7901")))?;
-        let number: u64 = number
-            .parse()
-            .ok()
-            .filter(|number| *number > 0)
-            .ok_or_else(|| invalid(format!("'{number}' in '{part}' is not a member number, 1 or greater")))?;
+        let (number, address) = part.split_once('=').ok_or_else(|| {
+            invalid(format!("'{part}' is not NUMBER=HOST:PORT, for example 1=10.0.0.1:7901"))
+        })?;
+        let number: u64 =
+            number.parse().ok().filter(|number| *number > 0).ok_or_else(|| {
+                invalid(format!("'{number}' in '{part}' is not a member number, 1 or greater"))
+            })?;
         check_address("initial-cluster", address)?;
         if members.iter().any(|(known, _)| *known == number) {
             return Err(invalid(format!("member {number} is listed twice")));
@@ -150,15 +154,16 @@ fn parse_initial_cluster(text: &str) -> Result<Vec<(u64, String)>, Configuration
         members.push((number, address.to_owned()));
     }
     if members.is_empty() {
-        return Err(invalid("it is empty; list every member as NUMBER=HOST:PORT, comma-separated".to_owned()));
+        return Err(invalid(
+            "it is empty; list every member as NUMBER=HOST:PORT, comma-separated".to_owned(),
+        ));
     }
     Ok(members)
 }
 
 fn check_address(name: &'static str, address: &str) -> Result<(), ConfigurationError> {
-    let valid = address
-        .rsplit_once(':')
-        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    let valid =
+        address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
     if valid {
         Ok(())
     } else {

@@ -64,7 +64,9 @@ fn configuration(member: u16, first_port: u16, data_directory: &Path) -> NodeCon
             data_directory: data_directory.join(format!("node-{member}")),
             peer_listen: address(member, PEER_PORT_OFFSET),
             client_url: format!("http://{}", address(member, 0)),
-            initial_cluster: (1..=NODES).map(|number| (u64::from(number), address(number, PEER_PORT_OFFSET))).collect(),
+            initial_cluster: (1..=NODES)
+                .map(|number| (u64::from(number), address(number, PEER_PORT_OFFSET)))
+                .collect(),
             proposal_bytes_in_flight_max: PROPOSAL_BYTES_IN_FLIGHT_MAX,
             heartbeat_interval_ms: HEARTBEAT_INTERVAL_MS_DEFAULT,
             storage: StorageOptions::default(),

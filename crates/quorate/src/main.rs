@@ -9,7 +9,7 @@ mod node;
 mod serve;
 mod signals;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -46,9 +46,13 @@ async fn run(command: Command) -> Result<(), CommandError> {
 }
 
 fn start_logging(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
-    // openraft tells of every vote and every lost connection; a user asks for that with --log.
-    let filter = EnvFilter::builder().parse(format!("openraft=warn,{filter}"))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // openraft warns of every lost connection, again and again; who wants that says --log openraft=warn.
+    let filter = EnvFilter::builder().parse(format!("openraft=error,{filter}"))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     Ok(())
 }
 

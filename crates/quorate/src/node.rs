@@ -12,7 +12,9 @@ use crate::configuration::NodeConfiguration;
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// The client address cannot be bound.
-    #[error("cannot listen on {address} for clients: {source}. Is another node running there? Choose another address with --listen (or --port for `quorate dev`)")]
+    #[error(
+        "cannot listen on {address} for clients: {source}. Is another node running there? Choose another address with --listen (or --port for `quorate dev`)"
+    )]
     Listen {
         /// The address.
         address: String,
@@ -54,8 +56,13 @@ impl Node {
         let member = configuration.replica.member;
         let replica = Replica::start(environment, configuration.replica).await?;
         let stop_http = CancellationToken::new();
-        let server =
-            quorate_http::serve(environment, listener, replica.clone(), HttpOptions::default(), stop_http.clone());
+        let server = quorate_http::serve(
+            environment,
+            listener,
+            replica.clone(),
+            HttpOptions::default(),
+            stop_http.clone(),
+        );
         let http = tokio::spawn(server);
         Ok(Self { member, url: format!("http://{bound}"), replica, stop_http, http })
     }

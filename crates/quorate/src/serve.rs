@@ -3,9 +3,9 @@
 use tokio::io::AsyncWriteExt;
 
 use crate::arguments::ServeArguments;
+use crate::configuration;
 use crate::error::CommandError;
 use crate::node::Node;
-use crate::configuration;
 use crate::signals::StopSignals;
 
 /// Runs a node until it is asked to stop or cannot go on.

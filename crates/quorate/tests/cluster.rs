@@ -20,7 +20,11 @@ fn any_node_answers_any_request() {
         assert_eq!(put(url, &key, &[index as u8, 0, 255]).expect("the node answers").status, 201);
         for reader in cluster.urls() {
             let answer = get(&reader, &key).expect("the node answers");
-            assert_eq!((answer.status, answer.body), (200, vec![index as u8, 0, 255]), "{key} read at {reader}");
+            assert_eq!(
+                (answer.status, answer.body),
+                (200, vec![index as u8, 0, 255]),
+                "{key} read at {reader}"
+            );
         }
     }
 }
@@ -59,7 +63,12 @@ fn every_acknowledged_write_survives_kill_9_of_any_node_under_load() {
 }
 
 /// Writes one key after the other, each to the next node, and notes what was acknowledged.
-fn write_until(stop: &AtomicBool, writer: usize, urls: &[String], acknowledged: &Mutex<BTreeMap<String, String>>) {
+fn write_until(
+    stop: &AtomicBool,
+    writer: usize,
+    urls: &[String],
+    acknowledged: &Mutex<BTreeMap<String, String>>,
+) {
     for number in 0.. {
         if stop.load(Ordering::Relaxed) {
             return;
@@ -111,7 +120,9 @@ fn sigterm_hands_leadership_over_and_exits_with_0() {
 fn garbage_on_the_peer_port_does_no_harm() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let cluster = Cluster::start(directory.path());
-    for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0; 64], &[255; 4096], b"QUORATE\n\xff\xff\xff\xff\xff\xff\xff\xff"] {
+    for garbage in
+        [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0; 64], &[255; 4096], b"QUORATE\n\xff\xff\xff\xff\xff\xff\xff\xff"]
+    {
         let mut stream = TcpStream::connect(cluster.peer_address(0)).expect("the peer port accepts");
         stream.set_read_timeout(Some(processes::PATIENCE)).expect("a time limit can be set");
         // The node may close before everything is written; that is its right.
@@ -130,21 +141,15 @@ fn a_directory_that_is_in_use_or_another_members_is_refused() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut cluster = Cluster::start(directory.path());
     let ports = processes::free_ports(2);
-    let mut refusal = |cluster: &Cluster, id: &str| {
-        let output = cluster
-            .command(0)
-            .args(["--id", id])
-            .args(["--listen", &format!("127.0.0.1:{}", ports[0])])
-            .args(["--peer-listen", &format!("127.0.0.1:{}", ports[1])])
-            .output()
-            .expect("the node runs");
+    let refusal = |cluster: &Cluster, member: usize| {
+        let output = cluster.command_as(0, member, ports[0], ports[1]).output().expect("the node runs");
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    let text = refusal(&cluster, "1");
+    let text = refusal(&cluster, 1);
     assert!(text.contains("in use"), "{text}");
     cluster.kill(0);
-    let text = refusal(&cluster, "2");
+    let text = refusal(&cluster, 2);
     assert!(text.contains("member 1"), "{text}");
 }
 
@@ -158,11 +163,14 @@ fn a_wiped_directory_does_not_come_back_as_the_node_that_it_was() {
     std::fs::remove_dir_all(cluster.data_directory(victim)).expect("the directory can be removed");
     cluster.start_node(victim);
     let status = eventually("the wiped node to answer", || {
-        request(&cluster.url(victim), "GET", "/v1/cluster", &[], b"").ok().filter(|answer| answer.status == 200)
+        request(&cluster.url(victim), "GET", "/v1/cluster", &[], b"")
+            .ok()
+            .filter(|answer| answer.status == 200)
     });
     let status: serde_json::Value = serde_json::from_slice(&status.body).expect("the status is JSON");
     assert_eq!(status["role"], "forming", "{status}");
-    let answer = request(&cluster.url(victim), "GET", "/v1/kv/k?timeout=1s", &[], b"").expect("the node answers");
+    let answer =
+        request(&cluster.url(victim), "GET", "/v1/kv/k?timeout=1s", &[], b"").expect("the node answers");
     assert_eq!(answer.status, 503, "a node without a cluster serves nothing: {answer:?}");
     assert_eq!(get(&cluster.url(1), "k").expect("the others go on").text(), "v");
 }

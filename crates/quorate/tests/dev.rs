@@ -38,10 +38,12 @@ fn it_prints_lines_that_work_stops_cleanly_and_finds_its_data_again() {
 
     let urls: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("  http://")).collect();
     assert_eq!(urls.len(), 3, "{lines:#?}");
-    let curl_lines: Vec<_> = lines.iter().map(|line| line.trim()).filter(|line| line.starts_with("curl ")).collect();
+    let curl_lines: Vec<_> =
+        lines.iter().map(|line| line.trim()).filter(|line| line.starts_with("curl ")).collect();
     assert_eq!(curl_lines.len(), 3, "{lines:#?}");
     for line in &curl_lines {
-        let output = Command::new("sh").args(["-c", &format!("{line} --silent --show-error --fail")]).output();
+        let output =
+            Command::new("sh").args(["-c", &format!("{line} --silent --show-error --fail")]).output();
         let output = output.expect("curl runs");
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     }

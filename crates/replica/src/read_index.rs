@@ -129,3 +129,118 @@ impl<E: Environment, S: ReadIndexSource> ReadIndexer<E, S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use quorate_environment::TokioEnvironment;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// Rounds that begin and end when the test says so; each gives the index that was current when it
+    /// began.
+    struct SteppedRounds {
+        committed: Arc<AtomicU64>,
+        begun: mpsc::UnboundedSender<()>,
+        finish: tokio::sync::Mutex<mpsc::UnboundedReceiver<Result<(), String>>>,
+    }
+
+    impl ReadIndexSource for SteppedRounds {
+        async fn round(&self) -> Result<u64, String> {
+            let index = self.committed.load(Ordering::SeqCst);
+            self.begun.send(()).expect("the test waits for rounds");
+            self.finish.lock().await.recv().await.expect("the test ends rounds").map(|()| index)
+        }
+    }
+
+    struct Stage {
+        indexer: Arc<ReadIndexer<TokioEnvironment, SteppedRounds>>,
+        committed: Arc<AtomicU64>,
+        begun: mpsc::UnboundedReceiver<()>,
+        finish: mpsc::UnboundedSender<Result<(), String>>,
+    }
+
+    fn stage() -> Stage {
+        let committed = Arc::new(AtomicU64::new(1));
+        let (begun_sender, begun) = mpsc::unbounded_channel();
+        let (finish, finish_receiver) = mpsc::unbounded_channel();
+        let source = SteppedRounds {
+            committed: committed.clone(),
+            begun: begun_sender,
+            finish: tokio::sync::Mutex::new(finish_receiver),
+        };
+        let indexer = ReadIndexer::start(TokioEnvironment::new(), source, CancellationToken::new());
+        Stage { indexer, committed, begun, finish }
+    }
+
+    fn soon() -> Moment {
+        TokioEnvironment::new().now() + Duration::from_secs(20)
+    }
+
+    #[tokio::test]
+    async fn a_read_that_arrives_during_a_round_waits_for_the_next() {
+        let mut stage = stage();
+        let (first, second) = (stage.indexer.clone(), stage.indexer.clone());
+        let first = tokio::spawn(async move { first.read_index(soon()).await });
+        stage.begun.recv().await.expect("the first round begins");
+        // A write is acknowledged after the first round has noted its index, and then a read begins.
+        stage.committed.store(2, Ordering::SeqCst);
+        let second = tokio::spawn(async move { second.read_index(soon()).await });
+        while stage.indexer.lock_waiting().reads.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        stage.finish.send(Ok(())).expect("the round waits");
+        assert_eq!(first.await.expect("no panic").expect("an index").index, 1);
+        stage.begun.recv().await.expect("the second round begins");
+        stage.finish.send(Ok(())).expect("the round waits");
+        assert_eq!(second.await.expect("no panic").expect("an index").index, 2);
+    }
+
+    #[tokio::test]
+    async fn reads_that_wait_together_share_one_round() {
+        let mut stage = stage();
+        let blocker = stage.indexer.clone();
+        let blocker = tokio::spawn(async move { blocker.read_index(soon()).await });
+        stage.begun.recv().await.expect("the first round begins");
+        let reads: Vec<_> = (0..10)
+            .map(|_| {
+                let indexer = stage.indexer.clone();
+                tokio::spawn(async move { indexer.read_index(soon()).await })
+            })
+            .collect();
+        while stage.indexer.lock_waiting().reads.len() < 10 {
+            tokio::task::yield_now().await;
+        }
+        stage.finish.send(Ok(())).expect("the round waits");
+        stage.begun.recv().await.expect("one more round begins");
+        stage.finish.send(Ok(())).expect("the round waits");
+        for read in reads {
+            read.await.expect("no panic").expect("an index");
+        }
+        blocker.await.expect("no panic").expect("an index");
+        assert!(stage.begun.try_recv().is_err(), "no third round was needed");
+    }
+
+    #[tokio::test]
+    async fn a_failed_round_is_tried_again_until_the_deadline_and_then_named() {
+        let mut stage = stage();
+        let indexer = stage.indexer.clone();
+        let read = tokio::spawn(async move { indexer.read_index(soon()).await });
+        stage.begun.recv().await.expect("a round begins");
+        stage.finish.send(Err("no quorum".to_owned())).expect("the round waits");
+        stage.begun.recv().await.expect("it is tried again");
+        stage.finish.send(Ok(())).expect("the round waits");
+        assert_eq!(read.await.expect("no panic").expect("an index").index, 1);
+
+        let indexer = stage.indexer.clone();
+        let deadline = TokioEnvironment::new().now() + Duration::from_millis(200);
+        let read = tokio::spawn(async move { indexer.read_index(deadline).await });
+        for _ in 0..2 {
+            stage.begun.recv().await.expect("a round begins");
+            stage.finish.send(Err("no quorum".to_owned())).expect("the round waits");
+        }
+        assert_eq!(read.await.expect("no panic").expect_err("no index").as_str(), "no quorum");
+    }
+}

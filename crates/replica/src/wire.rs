@@ -131,3 +131,66 @@ impl Decode for ReadIndexReply {
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use quorate_kv::Condition;
+
+    use super::*;
+
+    /// The bytes of a value are exactly `golden` (hexadecimal), and give the value back.
+    fn check<T: Encode + Decode + PartialEq + std::fmt::Debug>(value: T, golden: &str) {
+        let bytes = value.encode();
+        let hexadecimal: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hexadecimal, golden, "{value:?}");
+        assert_eq!(T::decode(bytes), Ok(value));
+    }
+
+    #[test]
+    fn golden_bytes() {
+        let command = Command::Put {
+            key: Bytes::from_static(b"k"),
+            value: Bytes::from_static(b"v"),
+            condition: Condition::RevisionIs(7),
+        };
+        let encoded: String = command.encode().iter().map(|byte| format!("{byte:02x}")).collect();
+        let length = u8::try_from(command.encode().len()).expect("a short command");
+        check(
+            ForwardedWrite { request_id: 0x0102, hops: 1, command },
+            &format!("010201000000000000{:02x}{length:02x}000000{encoded}", 1),
+        );
+        check(WriteReply(Err(WriteError::Unknown { reason: "r".to_owned() })), "01010100000072");
+        check(
+            WriteReply(Err(WriteError::Unavailable {
+                reason: "r".to_owned(),
+                retry_after: Duration::from_millis(1000),
+            })),
+            "01020100000072e803000000000000",
+        );
+        check(
+            WriteReply(Err(WriteError::Overloaded { retry_after: Duration::from_millis(2) })),
+            "01030200000000000000",
+        );
+        check(WriteReply(Err(WriteError::DiskFull)), "0104");
+        check(WriteReply(Err(WriteError::TooManyHops { hops: 3 })), "010503");
+        check(WriteReply(Err(WriteError::ShuttingDown)), "0106");
+        check(ReadIndexReply(Ok(258)), "01000201000000000000");
+        check(ReadIndexReply(Err("r".to_owned())), "01010100000072");
+    }
+
+    #[test]
+    fn outcomes_survive_the_way_back() {
+        for outcome in [Outcome::Deleted { revision: 9 }, Outcome::ConditionFailed { current: None }] {
+            let reply = WriteReply(Ok(outcome));
+            assert_eq!(WriteReply::decode(reply.encode()), Ok(reply));
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_an_error() {
+        for bytes in [&b""[..], &[2], &[1, 9], &[1, 0, 255], &[1, 4, 0]] {
+            assert!(WriteReply::decode(Bytes::copy_from_slice(bytes)).is_err(), "{bytes:?}");
+        }
+    }
+}

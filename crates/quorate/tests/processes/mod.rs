@@ -110,11 +110,20 @@ impl Answer {
 }
 
 /// One request on a connection of its own. `Err` if the connection or the answer broke.
-pub fn request(url: &str, method: &str, path: &str, headers: &[&str], body: &[u8]) -> std::io::Result<Answer> {
+pub fn request(
+    url: &str,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &[u8],
+) -> std::io::Result<Answer> {
     let address = url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    let mut head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n",
+        body.len()
+    );
     for header in headers {
         head.push_str(header);
         head.push_str("\r\n");
@@ -195,15 +204,20 @@ impl Cluster {
 
     /// The command that runs node `index`.
     pub fn command(&self, index: usize) -> Command {
+        self.command_as(index, index + 1, self.client_ports[index], self.peer_ports[index])
+    }
+
+    /// The command that runs a node in the directory of node `index`, but as `member` and on other ports.
+    pub fn command_as(&self, index: usize, member: usize, client_port: u16, peer_port: u16) -> Command {
         let members: Vec<_> =
             (0..3).map(|index| format!("{}={}", index + 1, self.peer_address(index))).collect();
         let mut command = quorate();
         command
-            .args(["--log", "warn", "serve", "--id", &(index + 1).to_string()])
+            .args(["--log", "warn", "serve", "--id", &member.to_string()])
             .arg("--data-dir")
             .arg(self.data_directory(index))
-            .args(["--listen", &format!("127.0.0.1:{}", self.client_ports[index])])
-            .args(["--peer-listen", &self.peer_address(index)])
+            .args(["--listen", &format!("127.0.0.1:{client_port}")])
+            .args(["--peer-listen", &format!("127.0.0.1:{peer_port}")])
             .args(["--initial-cluster", &members.join(",")])
             .stdin(Stdio::null())
             .stdout(Stdio::null());
