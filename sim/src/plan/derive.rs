@@ -6,8 +6,8 @@
 
 use super::dice::Dice;
 use super::{
-    Broken, BrokenHow, ClientPlan, DiskPlan, Fault, NetworkPlan, OperationMix, PLAN_VERSION, Plan, PlannedFault,
-    ReplicaPlan, Target, WorkloadPlan,
+    Broken, BrokenHow, ClientPlan, DiskPlan, Fault, NetworkPlan, OperationMix, PLAN_VERSION, Plan,
+    PlannedFault, ReplicaPlan, Target, WorkloadPlan,
 };
 
 /// The dice of the plan. Clients have the streams above.
@@ -164,7 +164,10 @@ fn fault(dice: &mut Dice, kind: Kind, members: u64) -> Fault {
             Fault::Delay { latency_min_us, latency_max_us: latency_min_us * dice.range(2..=4) }
         }
         Kind::Kill => Fault::Kill { target: target(dice, members) },
-        Kind::PowerLoss => power_loss(dice, vec![target(dice, members)]),
+        Kind::PowerLoss => {
+            let target = target(dice, members);
+            power_loss(dice, vec![target])
+        }
         Kind::PowerLossOfSeveral => {
             let targets = several(dice, members);
             power_loss(dice, targets)

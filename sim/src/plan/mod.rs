@@ -152,7 +152,8 @@ impl Plan {
 
     /// A plan from a file.
     pub fn from_json(text: &str) -> Result<Self, String> {
-        let plan: Self = serde_json::from_str(text).map_err(|error| format!("this is not a plan: {error}"))?;
+        let plan: Self =
+            serde_json::from_str(text).map_err(|error| format!("this is not a plan: {error}"))?;
         plan.check()?;
         Ok(plan)
     }

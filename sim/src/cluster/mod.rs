@@ -1,0 +1,333 @@
+//! The nodes of a run and what can be done to them.
+//!
+//! Each node is a madsim node with an address and a data directory of its own, and runs what the
+//! `quorate` binary runs ([`node`]). The supervisor here holds nothing of a running node: its LMDB
+//! environments close when its tasks are dropped, as a process's do when it dies.
+
+mod links;
+mod node;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use madsim::runtime::Handle;
+use madsim::task::NodeId;
+use madsim::time::sleep;
+use quorate_environment::Environment;
+use quorate_replica::ReplicaOptions;
+use quorate_storage::StorageOptions;
+
+use self::links::Links;
+pub use self::links::{Link, Weather};
+pub use self::node::NODES_RUN;
+use self::node::{NodeSetup, NodeWitness, Stop};
+use crate::environment::{DiskLatency, SimulatedEnvironment, SimulatedNetwork};
+use crate::oracles::Violation;
+use crate::plan::{DiskPlan, Plan, ReplicaPlan};
+use crate::power_loss;
+use crate::recorder::Recorder;
+
+/// The property of a node that is stopped.
+pub const NODES_STOP: &str = "a node that is asked to stop stops";
+
+/// madsim drops the tasks of a killed node in its next round.
+const AFTER_KILL: Duration = Duration::from_millis(1);
+/// How long a node may take to stop. It may have to give up on handing leadership over, and lets
+/// requests finish.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+const CLIENT_PORT: u16 = 7801;
+const PEER_PORT: u16 = 7901;
+const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 4 << 20;
+const MAP_BYTES: u64 = 1 << 30;
+
+/// Whether a node can be touched by a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NodeState {
+    /// It runs.
+    Up,
+    /// A fault has it in its hands.
+    Claimed,
+}
+
+/// The nodes of a run.
+#[derive(Debug)]
+pub struct Cluster {
+    handle: Handle,
+    network: SimulatedNetwork,
+    recorder: Arc<Recorder>,
+    nodes: BTreeMap<u64, ClusterNode>,
+    states: Mutex<BTreeMap<u64, NodeState>>,
+    links: Mutex<Links>,
+    disk: DiskLatency,
+}
+
+#[derive(Debug)]
+struct ClusterNode {
+    id: NodeId,
+    setup: Arc<NodeSetup>,
+}
+
+/// The machine that a member runs on.
+fn machine(member: u64) -> IpAddr {
+    Ipv4Addr::new(10, 0, 0, member as u8).into()
+}
+
+/// Where clients reach a member.
+pub fn client_address(member: u64) -> String {
+    format!("{}:{CLIENT_PORT}", machine(member))
+}
+
+fn peer_address(member: u64) -> String {
+    format!("{}:{PEER_PORT}", machine(member))
+}
+
+/// A disk's latency as a plan says it.
+fn latency(plan: &DiskPlan) -> DiskLatency {
+    DiskLatency {
+        shortest: Duration::from_micros(plan.shortest_us),
+        longest: Duration::from_micros(plan.longest_us),
+        draws: plan.draws,
+        stall_one_in: plan.stall_one_in,
+        stall: Duration::from_millis(plan.stall_ms),
+    }
+}
+
+impl Cluster {
+    /// Starts every node of `plan`, with data directories below `directory`.
+    pub fn start(plan: &Plan, directory: &Path, recorder: &Arc<Recorder>) -> io::Result<Self> {
+        let network = SimulatedNetwork::default();
+        let handle = Handle::current();
+        let disk = latency(&plan.disk);
+        let mut nodes = BTreeMap::new();
+        for member in 1..=plan.members {
+            let witness = Arc::new(NodeWitness { member, recorder: recorder.clone() });
+            let environment = SimulatedEnvironment::new(network.clone()).with_witness(witness);
+            environment.set_disk_latency(disk);
+            let data_directory = directory.join(format!("n{member}"));
+            std::fs::create_dir(&data_directory)?;
+            power_loss::enable(&data_directory, power_loss::all_but_lock_files);
+            let setup = Arc::new(NodeSetup {
+                member,
+                environment,
+                client_address: client_address(member),
+                options: replica_options(plan, member, data_directory),
+                recorder: recorder.clone(),
+                stop: Mutex::new(Stop::default()),
+            });
+            let life = setup.clone();
+            let node = handle.create_node().name(format!("n{member}")).ip(machine(member));
+            let node = node.init(move || node::run(life.clone())).build();
+            nodes.insert(member, ClusterNode { id: node.id(), setup });
+        }
+        let ids = nodes.iter().map(|(member, node)| (*member, node.id)).collect();
+        let states = nodes.keys().map(|member| (*member, NodeState::Up)).collect();
+        let links = Mutex::new(Links::new(ids, plan.network));
+        Ok(Self {
+            handle,
+            network,
+            recorder: recorder.clone(),
+            nodes,
+            states: Mutex::new(states),
+            links,
+            disk,
+        })
+    }
+
+    /// The members, in order.
+    pub fn members(&self) -> impl Iterator<Item = u64> + '_ {
+        self.nodes.keys().copied()
+    }
+
+    /// The network that clients are on too.
+    pub fn network(&self) -> &SimulatedNetwork {
+        &self.network
+    }
+
+    /// Takes a running node into a fault's hands. False if another fault has it.
+    pub fn claim(&self, member: u64) -> bool {
+        let mut states = self.lock_states();
+        let state = states.get_mut(&member).expect("the member exists");
+        std::mem::replace(state, NodeState::Claimed) == NodeState::Up
+    }
+
+    /// Gives a node back that runs again.
+    pub fn release(&self, member: u64) {
+        self.lock_states().insert(member, NodeState::Up);
+    }
+
+    fn lock_states(&self) -> MutexGuard<'_, BTreeMap<u64, NodeState>> {
+        self.states.lock().expect("nothing panics under this lock")
+    }
+
+    fn lock_links(&self) -> MutexGuard<'_, Links> {
+        self.links.lock().expect("nothing panics under this lock")
+    }
+
+    /// Cuts links for the fault with this number.
+    pub fn cut(&self, fault: usize, links: Vec<Link>) {
+        self.lock_links().cut(fault, links);
+    }
+
+    /// Makes weather for the fault with this number.
+    pub fn set_weather(&self, fault: usize, weather: Weather) {
+        self.lock_links().set_weather(fault, weather);
+    }
+
+    /// Undoes what the fault with this number did to the network.
+    pub fn mend(&self, fault: usize) {
+        self.lock_links().mend(fault);
+    }
+
+    /// The links from a member to all others.
+    pub fn links_from(&self, member: u64) -> Vec<Link> {
+        self.members().filter(|other| *other != member).map(|other| (member, other)).collect()
+    }
+
+    /// The links from all others to a member.
+    pub fn links_to(&self, member: u64) -> Vec<Link> {
+        self.members().filter(|other| *other != member).map(|other| (other, member)).collect()
+    }
+
+    /// Lets a node's disk take other times, or those of the plan again.
+    pub fn set_disk(&self, member: u64, disk: Option<&DiskPlan>) {
+        let latency = disk.map_or(self.disk, latency);
+        self.nodes[&member].setup.environment.set_disk_latency(latency);
+    }
+
+    /// Stops a node's tasks until [`Cluster::resume`].
+    pub fn pause(&self, member: u64) {
+        self.handle.pause(self.nodes[&member].id);
+    }
+
+    /// Lets a paused node go on.
+    pub fn resume(&self, member: u64) {
+        self.handle.resume(self.nodes[&member].id);
+    }
+
+    /// Kills a node's process.
+    pub async fn kill(&self, member: u64) {
+        self.handle.kill(self.nodes[&member].id);
+        self.recorder.forget_status(member);
+        sleep(AFTER_KILL).await;
+    }
+
+    /// Starts a node that was killed.
+    pub fn boot(&self, member: u64) {
+        let node = &self.nodes[&member];
+        remove_lock_files(node.setup.directory()).expect("the data directory can be listed");
+        node.setup.renew_stop();
+        self.network.restore_power(machine(member));
+        self.handle.restart(node.id);
+    }
+
+    /// Stops a node as an operator would, which leaves its process dead. A node that does not stop is a
+    /// violation.
+    pub async fn stop(&self, member: u64) {
+        let setup = &self.nodes[&member].setup;
+        let stop = setup.stop();
+        stop.asked.cancel();
+        if setup.environment.timeout(STOP_LIMIT, stop.done.cancelled()).await.is_err() {
+            let evidence = format!("n{member} was asked to stop {} s ago", STOP_LIMIT.as_secs());
+            self.recorder.convict(Violation::new(NODES_STOP, evidence));
+        }
+        self.kill(member).await;
+    }
+
+    /// Lights a fuse under the first of `members`: when it has completed `operations` more disk
+    /// operations, power is lost under all of them.
+    pub fn arm_power_loss(&self, members: &[u64], operations: u64, survival: u64) {
+        let cut = self.power_cut(members);
+        power_loss::arm(self.nodes[&members[0]].setup.directory(), survival, operations, cut);
+    }
+
+    /// Whether the fuse has burnt down.
+    pub fn power_is_lost(&self, member: u64) -> bool {
+        power_loss::blown(self.nodes[&member].setup.directory())
+    }
+
+    /// Cuts the power of `members` at whatever moment this is.
+    pub fn cut_power(&self, members: &[u64]) {
+        self.power_cut(members)();
+    }
+
+    /// What happens at the moment in which `members` lose power: they fall silent.
+    fn power_cut(&self, members: &[u64]) -> impl FnOnce() + Send + 'static {
+        let (handle, network, recorder) = (self.handle.clone(), self.network.clone(), self.recorder.clone());
+        let ids: Vec<_> = members.iter().map(|member| (*member, self.nodes[member].id)).collect();
+        move || {
+            for (member, id) in ids {
+                recorder.silence(member);
+                recorder.forget_status(member);
+                recorder.say_of(member, format_args!("has no power any more"));
+                network.lose_power(machine(member));
+                handle.kill(id);
+            }
+        }
+    }
+
+    /// Leaves on a dead node's disk what a power loss leaves. The number of pages that had not been
+    /// synced.
+    pub async fn settle_disk(&self, member: u64, survival: u64) -> usize {
+        sleep(AFTER_KILL).await;
+        power_loss::power_loss(self.nodes[&member].setup.directory(), survival)
+    }
+
+    /// Kills every node, so that nothing of them is left open when the simulation ends.
+    pub async fn end(&self) {
+        for node in self.nodes.values() {
+            self.handle.kill(node.id);
+        }
+        sleep(AFTER_KILL * 10).await;
+        for node in self.nodes.values() {
+            power_loss::forget(node.setup.directory());
+        }
+    }
+}
+
+/// LMDB's table of readers is of the processes that run; the process of a dead node does not, but ours
+/// does, so LMDB would take its readers for living ones.
+fn remove_lock_files(directory: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            remove_lock_files(&path)?;
+        } else if !power_loss::all_but_lock_files(&path) {
+            std::fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn replica_options(plan: &Plan, member: u64, data_directory: PathBuf) -> ReplicaOptions {
+    ReplicaOptions {
+        member,
+        data_directory,
+        peer_listen: peer_address(member),
+        client_url: format!("http://{}", client_address(member)),
+        initial_cluster: (1..=plan.members).map(|member| (member, peer_address(member))).collect(),
+        proposal_bytes_in_flight_max: PROPOSAL_BYTES_IN_FLIGHT_MAX,
+        heartbeat_interval_ms: plan.replica.heartbeat_interval_ms,
+        storage: storage_options(&plan.replica),
+    }
+}
+
+fn storage_options(plan: &ReplicaPlan) -> StorageOptions {
+    StorageOptions {
+        log_map_bytes: MAP_BYTES,
+        state_map_bytes: MAP_BYTES,
+        checkpoint_interval: Duration::from_millis(plan.checkpoint_interval_ms),
+        checkpoint_bytes: plan.checkpoint_bytes,
+        overlay_bytes_max: plan.overlay_bytes_max,
+        snapshot_log_bytes: plan.snapshot_log_bytes,
+        log_keep_bytes: plan.log_keep_bytes,
+        // How much is free is the real disk's affair, which differs from run to run.
+        reserve_bytes: 0,
+        tail_bytes_max: plan.tail_bytes_max,
+        unflushed_bytes_max: plan.unflushed_bytes_max,
+        read_batch_bytes_max: plan.read_batch_bytes_max,
+    }
+}

@@ -1,0 +1,133 @@
+//! One simulated node: what the `quorate` binary puts together, on the simulated world.
+
+use std::future::pending;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use quorate_environment::{Environment, Fact};
+use quorate_http::HttpOptions;
+use quorate_replica::{Replica, ReplicaOptions};
+use tokio_util::sync::CancellationToken;
+
+use crate::environment::{SimulatedEnvironment, Witness};
+use crate::oracles::Violation;
+use crate::recorder::{NodeStatus, Recorder};
+
+/// The property of a node that nothing has harmed.
+pub const NODES_RUN: &str = "a node starts and runs, whatever was done to it before";
+
+/// How often a node is asked how it is.
+const STATUS_INTERVAL: Duration = Duration::from_millis(20);
+/// How long a stopping node lets requests go on.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
+
+/// What a node needs to start, every time that it does.
+#[derive(Debug)]
+pub(super) struct NodeSetup {
+    pub(super) member: u64,
+    pub(super) environment: SimulatedEnvironment,
+    pub(super) client_address: String,
+    pub(super) options: ReplicaOptions,
+    pub(super) recorder: Arc<Recorder>,
+    pub(super) stop: Mutex<Stop>,
+}
+
+/// How the supervisor asks a running node to stop as an operator would.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stop {
+    pub(super) asked: CancellationToken,
+    pub(super) done: CancellationToken,
+}
+
+impl NodeSetup {
+    pub(super) fn directory(&self) -> &PathBuf {
+        &self.options.data_directory
+    }
+
+    /// Forgets earlier requests to stop.
+    pub(super) fn renew_stop(&self) {
+        *self.lock_stop() = Stop::default();
+    }
+
+    pub(super) fn stop(&self) -> Stop {
+        self.lock_stop().clone()
+    }
+
+    fn lock_stop(&self) -> std::sync::MutexGuard<'_, Stop> {
+        self.stop.lock().expect("nothing panics under this lock")
+    }
+}
+
+/// The life of a node's process. Never returns: madsim wants it so.
+pub(super) async fn run(setup: Arc<NodeSetup>) {
+    setup.recorder.listen_to(setup.member);
+    setup.recorder.say_of(setup.member, format_args!("starts"));
+    if let Err(reason) = serve(&setup).await {
+        let evidence = format!("n{} {reason}", setup.member);
+        setup.recorder.convict(Violation::new(NODES_RUN, evidence));
+    }
+    pending().await
+}
+
+/// Runs the node until it is asked to stop, or until it cannot go on.
+async fn serve(setup: &NodeSetup) -> Result<(), String> {
+    let stop = setup.stop();
+    let environment = setup.environment.clone();
+    let listener = environment
+        .listen(&setup.client_address)
+        .await
+        .map_err(|error| format!("cannot listen for clients: {error}"))?;
+    let replica = Replica::start(environment.clone(), setup.options.clone())
+        .await
+        .map_err(|error| format!("does not start: {error}"))?;
+    let stop_http = CancellationToken::new();
+    let http_ended = CancellationToken::new();
+    let options = HttpOptions { shutdown_grace: SHUTDOWN_GRACE, ..HttpOptions::default() };
+    let server =
+        quorate_http::serve(environment.clone(), listener, replica.clone(), options, stop_http.clone());
+    let ended = http_ended.clone();
+    environment.spawn("http server", async move {
+        server.await;
+        ended.cancel();
+    });
+    environment
+        .spawn("status", watch(replica.clone(), setup.recorder.clone(), setup.member, stop.asked.clone()));
+    tokio::select! {
+        biased;
+        reason = replica.failed() => return Err(format!("has stopped by itself: {reason}")),
+        () = stop.asked.cancelled() => {}
+    }
+    replica.hand_over_leadership().await;
+    stop_http.cancel();
+    http_ended.cancelled().await;
+    replica.shutdown().await;
+    stop.done.cancel();
+    Ok(())
+}
+
+/// Tells the recorder how the node is, until it is asked to stop.
+async fn watch(
+    replica: Replica<SimulatedEnvironment>,
+    recorder: Arc<Recorder>,
+    member: u64,
+    stop: CancellationToken,
+) {
+    while !stop.is_cancelled() {
+        recorder.status(member, NodeStatus::of(&replica.status()));
+        replica.environment().sleep(STATUS_INTERVAL).await;
+    }
+}
+
+/// Hands a node's facts to the recorder.
+#[derive(Debug)]
+pub(super) struct NodeWitness {
+    pub(super) member: u64,
+    pub(super) recorder: Arc<Recorder>,
+}
+
+impl Witness for NodeWitness {
+    fn witness(&self, fact: Fact<'_>) {
+        self.recorder.fact(self.member, fact);
+    }
+}

@@ -1,0 +1,140 @@
+//! The simulator's command line.
+//!
+//! ```text
+//! quorate-sim --seed S [--mutant NAME] [--trace FILE|-] [--output DIR]
+//! quorate-sim --plan FILE [--mutant NAME] [--trace FILE|-] [--output DIR]
+//! quorate-sim --show-plan S
+//! quorate-sim --list-mutants
+//! ```
+//!
+//! One process runs one simulation. Standard output ends with the report, a line of JSON. The exit code
+//! is 0 if every property held, 1 if not, and 2 if there was nothing to run.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use quorate_environment::mutant::{self, Mutant};
+use quorate_jepsen::jsonl::write_jsonl;
+
+use crate::panics;
+use crate::plan::{self, Plan};
+use crate::recorder::Recorder;
+use crate::recorder::trace::TraceSink;
+use crate::report::{Report, resident_kib_max};
+use crate::run::run;
+
+/// What the command line asks for.
+#[derive(Debug, Default)]
+struct Arguments {
+    seed: Option<u64>,
+    plan: Option<PathBuf>,
+    show_plan: Option<u64>,
+    mutant: Option<Mutant>,
+    trace: Option<PathBuf>,
+    output: Option<PathBuf>,
+    list_mutants: bool,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    match parse(std::env::args().skip(1)).and_then(execute) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(message) => {
+            // Nothing can be done if standard error is closed.
+            let _ = writeln!(io::stderr(), "error: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
+    let mut arguments = Arguments::default();
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
+        let number = |text: String| text.parse().map_err(|_| format!("'{text}' is not a seed"));
+        match word.as_str() {
+            "--seed" => arguments.seed = Some(number(value()?)?),
+            "--plan" => arguments.plan = Some(value()?.into()),
+            "--show-plan" => arguments.show_plan = Some(number(value()?)?),
+            "--mutant" => {
+                let name = value()?;
+                let mutant = Mutant::from_name(&name);
+                arguments.mutant = Some(mutant.ok_or_else(|| format!("there is no mutant '{name}'"))?);
+            }
+            "--trace" => arguments.trace = Some(value()?.into()),
+            "--output" => arguments.output = Some(value()?.into()),
+            "--list-mutants" => arguments.list_mutants = true,
+            _ => return Err(format!("'{word}' is not an option of quorate-sim")),
+        }
+    }
+    Ok(arguments)
+}
+
+/// Does what is asked; whether every property held.
+fn execute(arguments: Arguments) -> Result<bool, String> {
+    if arguments.list_mutants {
+        let names = Mutant::ALL.map(Mutant::name).join("\n");
+        return print(&format!("{names}\n")).map(|()| true);
+    }
+    if let Some(seed) = arguments.show_plan {
+        return print(&plan::derive(seed).to_json()).map(|()| true);
+    }
+    let plan = match (arguments.seed, &arguments.plan) {
+        (Some(seed), None) => plan::derive(seed),
+        (None, Some(path)) => read_plan(path)?,
+        _ => return Err("give either --seed or --plan".to_owned()),
+    };
+    panics::remember();
+    mutant::activate(arguments.mutant);
+    let scratch = tempfile::Builder::new()
+        .prefix("quorate-sim-")
+        .tempdir()
+        .map_err(|error| format!("cannot make a scratch folder: {error}"))?;
+    let recorder = Arc::new(Recorder::new(trace_sink(arguments.trace.as_deref())?));
+    let history_checked = run(&plan, scratch.path(), &recorder);
+    recorder.finish_trace().map_err(|error| format!("cannot write the trace: {error}"))?;
+    let report = Report::new(plan.seed, recorder.summary(), history_checked, resident_kib_max());
+    if let (false, Some(folder)) = (report.passed(), &arguments.output) {
+        keep(folder, &plan, &recorder)
+            .map_err(|error| format!("cannot write to {}: {error}", folder.display()))?;
+    }
+    print(&format!("{}\n", report.to_json()))?;
+    Ok(report.passed())
+}
+
+fn print(text: &str) -> Result<(), String> {
+    let mut output = io::stdout().lock();
+    let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    written.map_err(|error| format!("cannot write to standard output: {error}"))
+}
+
+fn read_plan(path: &Path) -> Result<Plan, String> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    Plan::from_json(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn trace_sink(target: Option<&Path>) -> Result<Option<TraceSink>, String> {
+    match target {
+        None => Ok(None),
+        Some(path) if path == Path::new("-") => Ok(Some(Box::new(BufWriter::new(io::stdout())))),
+        Some(path) => {
+            let file =
+                File::create(path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
+            Ok(Some(Box::new(BufWriter::new(file))))
+        }
+    }
+}
+
+/// Writes what is needed to go after a failure.
+fn keep(folder: &Path, plan: &Plan, recorder: &Recorder) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(folder.join("plan.json"), plan.to_json())?;
+    let mut history = BufWriter::new(File::create(folder.join("history.jsonl"))?);
+    write_jsonl(&recorder.history(), &mut history)?;
+    history.flush()
+}

@@ -1,0 +1,416 @@
+//! Everything that is seen of a run: trace, history, what nodes are, what oracles say.
+//!
+//! Nodes, clients and the nemesis tell the recorder what happens; it stamps each event with the virtual
+//! time and hands it to the oracles that want it. The first violation ends the run.
+
+pub mod trace;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use madsim::time::TimeHandle;
+use quorate_environment::Fact;
+use quorate_jepsen::history::{NemesisEvent, OperationIndex};
+use quorate_jepsen::store::{StoreAnswer, StoreCall, StoreHistory};
+use quorate_replica::{Role, Status};
+
+use self::trace::{Trace, TraceSink};
+use crate::oracles::ages::Ages;
+use crate::oracles::digests::Digests;
+use crate::oracles::entries::Entries;
+use crate::oracles::leaders::Leaders;
+use crate::oracles::served::Served;
+use crate::oracles::votes::Votes;
+use crate::oracles::{Judgement, NodeName, Violation};
+
+/// What a node said of itself when it was last asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// Its part.
+    pub role: Role,
+    /// Its term.
+    pub term: u64,
+    /// The member that it takes for the leader.
+    pub leader: Option<u64>,
+    /// The last index that it has applied.
+    pub applied_index: u64,
+    /// The digest over its state.
+    pub digest: u128,
+    /// Whether it can serve linearizable requests.
+    pub ready: bool,
+}
+
+impl NodeStatus {
+    /// What is kept of a replica's status.
+    pub fn of(status: &Status) -> Self {
+        Self {
+            role: status.role,
+            term: status.term,
+            leader: status.leader.map(|leader| leader.member),
+            applied_index: status.applied_index,
+            digest: status.state.digest,
+            ready: status.ready,
+        }
+    }
+
+    /// Whether leadership looks different from this node.
+    fn differs_in_leadership(&self, other: &Self) -> bool {
+        (self.role, self.term, self.leader) != (other.role, other.term, other.leader)
+    }
+}
+
+/// What became of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Installed {
+    /// It happened.
+    Yes,
+    /// It could not happen, such as the kill of a dead node.
+    Skipped,
+    /// It happened in another way than planned.
+    Indeterminate,
+}
+
+/// Everything that is seen of one run.
+#[derive(Debug)]
+pub struct Recorder {
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    trace: Trace,
+    history: StoreHistory,
+    answered: u64,
+    statuses: BTreeMap<u64, NodeStatus>,
+    /// Members whose power is gone: what their last instructions say does not count.
+    silenced: BTreeMap<u64, ()>,
+    violations: Vec<Violation>,
+    faults: BTreeMap<(&'static str, Installed), u64>,
+    last_time_ns: u64,
+    leaders: Leaders,
+    votes: Votes,
+    entries: Entries,
+    digests: Digests,
+    served: Served,
+    ages: Ages,
+}
+
+impl PartialOrd for Installed {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Installed {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (*self as u8).cmp(&(*other as u8))
+    }
+}
+
+/// What a run came to, in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// The first violation.
+    pub violation: Option<Violation>,
+    /// Virtual time until the last event, in nanoseconds.
+    pub virtual_ns: u64,
+    /// Operations of clients.
+    pub operations: u64,
+    /// Operations that were answered.
+    pub answered: u64,
+    /// The hash over the trace.
+    pub trace_hash: String,
+    /// Faults that were installed, by name.
+    pub faults: BTreeMap<String, u64>,
+    /// Faults that were not, by name.
+    pub faults_skipped: BTreeMap<String, u64>,
+    /// Faults that came differently than planned, by name.
+    pub faults_indeterminate: BTreeMap<String, u64>,
+    /// Terms that had a leader.
+    pub terms: u64,
+    /// Entries that were applied.
+    pub entries: u64,
+}
+
+impl Recorder {
+    /// A recorder that has seen nothing, whose trace goes to `sink`.
+    pub fn new(sink: Option<TraceSink>) -> Self {
+        Self {
+            seen: Mutex::new(Seen {
+                trace: Trace::new(sink),
+                history: StoreHistory::new(),
+                answered: 0,
+                statuses: BTreeMap::new(),
+                silenced: BTreeMap::new(),
+                violations: Vec::new(),
+                faults: BTreeMap::new(),
+                last_time_ns: 0,
+                leaders: Leaders::default(),
+                votes: Votes::default(),
+                entries: Entries::default(),
+                digests: Digests::default(),
+                served: Served::default(),
+                ages: Ages::default(),
+            }),
+        }
+    }
+
+    /// A panic of a node ends the simulation but not the report on it.
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The virtual time, in nanoseconds since the simulation began.
+    pub fn now_ns(&self) -> u64 {
+        TimeHandle::current().elapsed().as_nanos() as u64
+    }
+
+    /// Writes a line of the trace.
+    pub fn say(&self, who: fmt::Arguments<'_>, what: fmt::Arguments<'_>) {
+        let now_ns = self.now_ns();
+        self.seen().say(now_ns, who, what);
+    }
+
+    /// Writes a line about a member.
+    pub fn say_of(&self, member: u64, what: fmt::Arguments<'_>) {
+        self.say(format_args!("n{member}"), what);
+    }
+
+    /// Something that must not be was seen.
+    pub fn convict(&self, violation: Violation) {
+        let now_ns = self.now_ns();
+        self.seen().judge(now_ns, Err(violation));
+    }
+
+    /// Notes a violation that was found outside of the simulated time.
+    pub fn convict_afterwards(&self, violation: Violation) {
+        let mut seen = self.seen();
+        let now_ns = seen.last_time_ns;
+        seen.judge(now_ns, Err(violation));
+    }
+
+    /// Whether something that must not be has been seen.
+    pub fn has_violation(&self) -> bool {
+        !self.seen().violations.is_empty()
+    }
+
+    /// From now on, what `member` says does not count: its power is gone.
+    pub fn silence(&self, member: u64) {
+        self.seen().silenced.insert(member, ());
+    }
+
+    /// `member` is started: what it says counts again.
+    pub fn listen_to(&self, member: u64) {
+        let mut seen = self.seen();
+        seen.silenced.remove(&member);
+        seen.statuses.remove(&member);
+    }
+
+    /// `member` does not run any more.
+    pub fn forget_status(&self, member: u64) {
+        self.seen().statuses.remove(&member);
+    }
+
+    /// `member` has made `fact` true.
+    pub fn fact(&self, member: u64, fact: Fact<'_>) {
+        let now_ns = self.now_ns();
+        let mut seen = self.seen();
+        if !seen.silenced.contains_key(&member) {
+            seen.fact(now_ns, member, fact);
+        }
+    }
+
+    /// `member` says how it is.
+    pub fn status(&self, member: u64, status: NodeStatus) {
+        let now_ns = self.now_ns();
+        let mut seen = self.seen();
+        if seen.silenced.contains_key(&member) {
+            return;
+        }
+        let before = seen.statuses.insert(member, status);
+        if before.is_none_or(|before| before.differs_in_leadership(&status)) {
+            let leader = status.leader.map_or("nobody".to_owned(), |leader| format!("n{leader}"));
+            let (role, term) = (status.role.name(), status.term);
+            seen.say(
+                now_ns,
+                format_args!("n{member}"),
+                format_args!("is {role} in term {term}, led by {leader}"),
+            );
+        }
+    }
+
+    /// What the members that run said last.
+    pub fn statuses(&self) -> BTreeMap<u64, NodeStatus> {
+        self.seen().statuses.clone()
+    }
+
+    /// The member that leads, as far as can be seen: the leader of the highest term.
+    pub fn leader(&self) -> Option<u64> {
+        let seen = self.seen();
+        let leaders = seen.statuses.iter().filter(|(_, status)| status.role == Role::Leader);
+        leaders.max_by_key(|(_, status)| status.term).map(|(member, _)| *member)
+    }
+
+    /// The nemesis did, or could not do, what a fault asks for.
+    pub fn fault(&self, name: &'static str, installed: Installed, details: &str) {
+        let now_ns = self.now_ns();
+        let outcome = match installed {
+            Installed::Yes => "installed",
+            Installed::Skipped => "skipped",
+            Installed::Indeterminate => "indeterminate",
+        };
+        let mut seen = self.seen();
+        *seen.faults.entry((name, installed)).or_default() += 1;
+        seen.say(now_ns, format_args!("!!"), format_args!("{name} {outcome}: {details}"));
+        seen.history.record_nemesis(NemesisEvent {
+            process: "nemesis".to_owned(),
+            function: name.to_owned(),
+            value: serde_json::json!({ "outcome": outcome, "details": details }),
+            time: now_ns,
+        });
+    }
+
+    /// A fault ends.
+    pub fn fault_ends(&self, name: &'static str, details: &str) {
+        let now_ns = self.now_ns();
+        let mut seen = self.seen();
+        seen.say(now_ns, format_args!("!!"), format_args!("{name} ends: {details}"));
+        seen.history.record_nemesis(NemesisEvent {
+            process: "nemesis".to_owned(),
+            function: name.to_owned(),
+            value: serde_json::json!({ "outcome": "ended", "details": details }),
+            time: now_ns,
+        });
+    }
+
+    /// A client sends a call.
+    pub fn invoke(&self, process: u64, key: &[u8], call: StoreCall) -> OperationIndex {
+        let now_ns = self.now_ns();
+        self.seen().history.invoke(process, key, call, now_ns)
+    }
+
+    /// A call was answered.
+    pub fn ok(&self, operation: OperationIndex, answer: StoreAnswer) {
+        let now_ns = self.now_ns();
+        let mut seen = self.seen();
+        if let Some(revision) = answer.revision_taken() {
+            seen.ages.acknowledged(now_ns, revision);
+        }
+        seen.answered += 1;
+        seen.history.ok(operation, answer, now_ns);
+    }
+
+    /// A call certainly had no effect.
+    pub fn failed(&self, operation: OperationIndex) {
+        let now_ns = self.now_ns();
+        self.seen().history.failed(operation, now_ns);
+    }
+
+    /// A client does not know what became of a call.
+    pub fn unknown(&self, operation: OperationIndex) {
+        let now_ns = self.now_ns();
+        self.seen().history.unknown(operation, now_ns);
+    }
+
+    /// A read, linearizable or stale, was answered by `member` from the state at `revision`.
+    pub fn served(&self, member: u64, invoked_ns: u64, revision: u64) {
+        let now_ns = self.now_ns();
+        let mut seen = self.seen();
+        let judgement = seen.served.observe(member, invoked_ns, now_ns, revision);
+        seen.judge(now_ns, judgement);
+    }
+
+    /// A stale read was answered by `member` from the state at `revision`, `age_ns` old.
+    pub fn served_stale(&self, member: u64, invoked_ns: u64, age_ns: u64, revision: u64) {
+        let now_ns = self.now_ns();
+        let mut seen = self.seen();
+        seen.answered += 1;
+        let judgement = seen.ages.observe(member, invoked_ns, age_ns, revision);
+        seen.judge(now_ns, judgement);
+    }
+
+    /// How many operations have been answered.
+    pub fn answered(&self) -> u64 {
+        self.seen().answered
+    }
+
+    /// The history so far.
+    pub fn history(&self) -> StoreHistory {
+        self.seen().history.clone()
+    }
+
+    /// What the run came to.
+    pub fn summary(&self) -> Summary {
+        let seen = self.seen();
+        let faults = |wanted: Installed| {
+            let of_kind = seen.faults.iter().filter(|((_, installed), _)| *installed == wanted);
+            of_kind.map(|((name, _), count)| ((*name).to_owned(), *count)).collect()
+        };
+        Summary {
+            violation: seen.violations.first().cloned(),
+            virtual_ns: seen.last_time_ns,
+            operations: seen.history.operations().len() as u64,
+            answered: seen.answered,
+            trace_hash: seen.trace.hash(),
+            faults: faults(Installed::Yes),
+            faults_skipped: faults(Installed::Skipped),
+            faults_indeterminate: faults(Installed::Indeterminate),
+            terms: seen.leaders.terms(),
+            entries: seen.entries.count(),
+        }
+    }
+
+    /// Brings out the rest of the trace.
+    pub fn finish_trace(&self) -> std::io::Result<()> {
+        self.seen().trace.finish()
+    }
+}
+
+impl Seen {
+    fn say(&mut self, now_ns: u64, who: fmt::Arguments<'_>, what: fmt::Arguments<'_>) {
+        self.last_time_ns = self.last_time_ns.max(now_ns);
+        self.trace.say(now_ns, who, what);
+    }
+
+    fn judge(&mut self, now_ns: u64, judgement: Judgement) {
+        if let Err(violation) = judgement {
+            self.say(now_ns, format_args!("??"), format_args!("VIOLATION of {violation}"));
+            self.violations.push(violation);
+        }
+    }
+
+    fn fact(&mut self, now_ns: u64, member: u64, fact: Fact<'_>) {
+        let who = format_args!("n{member}");
+        match fact {
+            Fact::Voted { term, candidate, leads, .. } => {
+                let candidate = NodeName { member: candidate.0, incarnation: candidate.1 };
+                let what = if leads { "accepts leader" } else { "votes for" };
+                self.say(now_ns, who, format_args!("{what} {candidate} of term {term}"));
+                let judgement = self.votes.observe(member, term, candidate, leads);
+                self.judge(now_ns, judgement);
+                if leads {
+                    let judgement = self.leaders.observe(member, term, candidate);
+                    self.judge(now_ns, judgement);
+                }
+            }
+            Fact::Applied { term, index, proposal, .. } => {
+                let bytes = proposal.len();
+                self.say(now_ns, who, format_args!("applies {index} of term {term}, {bytes} bytes"));
+                let judgement = self.entries.observe(member, index, term, proposal);
+                self.judge(now_ns, judgement);
+            }
+            Fact::Stands { term, index, revision, digest, .. } => {
+                self.say(
+                    now_ns,
+                    who,
+                    format_args!(
+                        "stands at {index} of term {term}, revision {revision}, digest {digest:032x}"
+                    ),
+                );
+                let judgement = self.digests.observe(member, index, term, revision, digest);
+                self.judge(now_ns, judgement);
+            }
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! A run: form a cluster, let things go wrong while clients work, heal, demand service, compare.
+//!
+//! Safety is watched all the time. Liveness is demanded only when the faults are over: within bounded
+//! virtual time every node that is not broken for ever serves writes and reads again, and all of them
+//! come to the same state.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use madsim::time::{Instant, sleep};
+
+use crate::cluster::Cluster;
+use crate::environment::SimulatedEnvironment;
+use crate::environment::simulation::simulate;
+use crate::nemesis;
+use crate::oracles::agreement::{Agreement, Found};
+use crate::oracles::{Violation, linearizability};
+use crate::panics;
+use crate::plan::Plan;
+use crate::recorder::{NodeStatus, Recorder};
+use crate::workload::{Client, Ended, Workload, client_machine, key_name};
+
+/// The property of a new cluster.
+pub const CLUSTERS_FORM: &str = "a new cluster is ready in time";
+/// The property of a healed cluster's nodes.
+pub const SERVICE_RETURNS: &str = "every node serves again in time after healing";
+/// The property of a healed cluster's states.
+pub const STATES_CONVERGE: &str = "all nodes come to one state in time after healing";
+/// The property of all code: its assertions hold.
+pub const INVARIANT_BROKEN: &str = "invariant broken";
+
+/// Virtual time after which a simulation counts as stuck.
+const TIME_LIMIT: Duration = Duration::from_secs(900);
+const FORMATION_LIMIT: Duration = Duration::from_secs(15);
+/// A client's connection through a healed link may still wait for a repetition of what was lost.
+const SERVICE_LIMIT: Duration = Duration::from_secs(10);
+const CONVERGENCE_LIMIT: Duration = Duration::from_secs(10);
+/// How long clients may take to come to the least number of operations once all is well.
+const OPERATIONS_LIMIT: Duration = Duration::from_secs(120);
+const WATCH_INTERVAL: Duration = Duration::from_millis(50);
+/// The clients that look whether nodes serve have numbers above those that work.
+const PROBE: u64 = 100;
+const PROBE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Runs `plan` with data directories below `directory`. Whatever is found is in the recorder. Whether
+/// the check of the history came to its end is the result, if there was one.
+pub fn run(plan: &Plan, directory: &Path, recorder: &Arc<Recorder>) -> Option<bool> {
+    let simulation = || {
+        simulate(plan.seed, TIME_LIMIT, || async {
+            // `None`: a violation has ended the run.
+            let _ = Run { plan, recorder }.scenario(directory).await;
+        });
+    };
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(simulation)) {
+        let evidence = panics::last_message().unwrap_or_else(|| panics::describe(panic.as_ref()));
+        recorder.convict_afterwards(Violation::new(INVARIANT_BROKEN, evidence));
+    }
+    if recorder.has_violation() {
+        return None;
+    }
+    match linearizability::check(&recorder.history()) {
+        Ok(completed) => Some(completed.0),
+        Err(violation) => {
+            recorder.convict_afterwards(violation);
+            None
+        }
+    }
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    recorder: &'a Arc<Recorder>,
+}
+
+impl Run<'_> {
+    /// Ends early with `None` if there is a violation.
+    async fn scenario(&self, directory: &Path) -> Option<()> {
+        let cluster =
+            Cluster::start(self.plan, directory, self.recorder).expect("the scratch folder can be used");
+        let cluster = Arc::new(cluster);
+        let result = self.phases(&cluster).await;
+        cluster.end().await;
+        result
+    }
+
+    async fn phases(&self, cluster: &Arc<Cluster>) -> Option<()> {
+        self.form().await?;
+        let workload = Workload::start(self.plan, cluster, self.recorder);
+        self.suffer(cluster).await?;
+        let mut keys: Vec<Vec<u8>> = (0..self.plan.workload.keys).map(key_name).collect();
+        keys.extend(self.serve(cluster).await?);
+        self.complete_operations().await?;
+        workload.finish().await;
+        self.converge().await?;
+        self.compare(cluster, &keys).await
+    }
+
+    fn say(&self, what: std::fmt::Arguments<'_>) {
+        self.recorder.say(format_args!("=="), what);
+    }
+
+    fn convict(&self, property: &'static str, evidence: String) -> Option<()> {
+        self.recorder.convict(Violation::new(property, evidence));
+        None
+    }
+
+    /// Waits until `done` says so; false if that takes longer than `limit`. `None` on a violation.
+    async fn wait(&self, limit: Duration, mut done: impl FnMut() -> bool) -> Option<bool> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if self.recorder.has_violation() {
+                return None;
+            }
+            if done() {
+                return Some(true);
+            }
+            if Instant::now() >= deadline {
+                return Some(false);
+            }
+            sleep(WATCH_INTERVAL).await;
+        }
+    }
+
+    /// The members that are not broken for ever.
+    fn sound_members(&self) -> Vec<u64> {
+        let is_sound =
+            |member: &u64| !self.plan.broken_for_ever.iter().any(|broken| broken.member == *member);
+        (1..=self.plan.members).filter(is_sound).collect()
+    }
+
+    async fn form(&self) -> Option<()> {
+        self.say(format_args!("{} nodes form a cluster", self.plan.members));
+        let all_ready = || {
+            let statuses = self.recorder.statuses();
+            statuses.len() as u64 == self.plan.members && statuses.values().all(|status| status.ready)
+        };
+        if self.wait(FORMATION_LIMIT, all_ready).await? {
+            return Some(());
+        }
+        self.convict(CLUSTERS_FORM, format!("after {FORMATION_LIMIT:?}: {:?}", self.recorder.statuses()))
+    }
+
+    /// Things go wrong. When this returns they do no more, except for what stays broken.
+    async fn suffer(&self, cluster: &Arc<Cluster>) -> Option<()> {
+        self.say(format_args!("clients work, and {} faults are to come", self.plan.faults.len()));
+        let mut faults = Vec::new();
+        for (number, planned) in self.plan.faults.iter().enumerate() {
+            let fault = nemesis::run(cluster.clone(), self.recorder.clone(), number, planned.clone());
+            faults.push(madsim::task::spawn(fault));
+        }
+        let until = Instant::now() + Duration::from_millis(self.plan.workload.duration_ms);
+        let is_over = || Instant::now() >= until && faults.iter().all(madsim::task::JoinHandle::is_finished);
+        self.wait(TIME_LIMIT, is_over).await?;
+        for (position, broken) in self.plan.broken_for_ever.iter().enumerate() {
+            let number = self.plan.faults.len() + position;
+            nemesis::break_for_ever(cluster, self.recorder, number, *broken).await;
+        }
+        self.say(format_args!("the rest is healed"));
+        Some(())
+    }
+
+    /// Every sound node serves a write and a read. The keys that were written.
+    async fn serve(&self, cluster: &Cluster) -> Option<Vec<Vec<u8>>> {
+        let deadline = Instant::now() + SERVICE_LIMIT;
+        let mut keys = Vec::new();
+        for member in self.sound_members() {
+            let key = format!("served-by-{member}").into_bytes();
+            let machine = client_machine(PROBE + member);
+            let mut client = self.probe(cluster, PROBE + member);
+            let (recorder, probe_key) = (self.recorder.clone(), key.clone());
+            let served = machine.spawn(async move {
+                while Instant::now() < deadline && !recorder.has_violation() {
+                    if client.put(member, &probe_key).await && client.get(member, &probe_key).await.is_some()
+                    {
+                        return true;
+                    }
+                    sleep(WATCH_INTERVAL).await;
+                }
+                false
+            });
+            let served = served.await.expect("nobody kills clients");
+            if self.recorder.has_violation() {
+                return None;
+            }
+            if !served {
+                let statuses = self.recorder.statuses();
+                self.convict(
+                    SERVICE_RETURNS,
+                    format!("n{member} does not after {SERVICE_LIMIT:?}: {statuses:?}"),
+                )?;
+            }
+            keys.push(key);
+        }
+        self.say(format_args!("every sound node serves"));
+        Some(keys)
+    }
+
+    fn probe(&self, cluster: &Cluster, number: u64) -> Client {
+        let environment = SimulatedEnvironment::new(cluster.network().clone());
+        Client::new(environment, self.recorder.clone(), number, PROBE_PATIENCE, PROBE_PATIENCE)
+    }
+
+    async fn complete_operations(&self) -> Option<()> {
+        let wanted = self.plan.workload.operations_min;
+        if self.wait(OPERATIONS_LIMIT, || self.recorder.answered() >= wanted).await? {
+            return Some(());
+        }
+        let answered = self.recorder.answered();
+        self.convict(
+            SERVICE_RETURNS,
+            format!("{answered} operations were answered after {OPERATIONS_LIMIT:?}"),
+        )
+    }
+
+    async fn converge(&self) -> Option<()> {
+        let members = self.sound_members();
+        let sound_statuses = || -> BTreeMap<u64, NodeStatus> {
+            let statuses = self.recorder.statuses();
+            statuses.into_iter().filter(|(member, _)| members.contains(member)).collect()
+        };
+        let is_one_state = || {
+            let statuses = sound_statuses();
+            let mut states = statuses.values().map(|status| (status.applied_index, status.digest));
+            let first = states.next();
+            statuses.len() == members.len() && states.all(|state| Some(state) == first)
+        };
+        if self.wait(CONVERGENCE_LIMIT, is_one_state).await? {
+            self.say(format_args!("all sound nodes have one state"));
+            return Some(());
+        }
+        self.convict(STATES_CONVERGE, format!("after {CONVERGENCE_LIMIT:?}: {:?}", sound_statuses()))
+    }
+
+    /// Reads every key linearizably, and in each sound node's own state.
+    async fn compare(&self, cluster: &Cluster, keys: &[Vec<u8>]) -> Option<()> {
+        let members = self.sound_members();
+        let machine = client_machine(PROBE);
+        let mut client = self.probe(cluster, PROBE);
+        let (keys, recorder) = (keys.to_vec(), self.recorder.clone());
+        let compared = machine.spawn(async move {
+            let mut agreement = Agreement::default();
+            for (position, key) in keys.iter().enumerate() {
+                let member = members[position % members.len()];
+                let found = client.get(member, key).await.ok_or(member)?;
+                agreement.expect(key, found);
+            }
+            for member in members {
+                for key in &keys {
+                    let Ended::Answered(found) = client.get_stale(member, key).await else {
+                        return Err(member);
+                    };
+                    judge(&recorder, &agreement, member, key, &found);
+                }
+            }
+            Ok(())
+        });
+        match compared.await.expect("nobody kills clients") {
+            Ok(()) => (!self.recorder.has_violation()).then_some(()),
+            Err(member) => {
+                self.convict(SERVICE_RETURNS, format!("n{member} did not answer a read in the end"))
+            }
+        }
+    }
+}
+
+fn judge(recorder: &Recorder, agreement: &Agreement, member: u64, key: &[u8], found: &Found) {
+    if let Err(violation) = agreement.observe(member, key, found) {
+        recorder.convict(violation);
+    }
+}

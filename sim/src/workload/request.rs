@@ -1,0 +1,179 @@
+//! Calls as HTTP requests, and HTTP answers as what they say.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use quorate_api::{
+    Condition, Consistency, ErrorBody, ErrorCode, KEY_PATH_PREFIX, condition, headers, key, query,
+};
+use quorate_jepsen::store::{Expected, StoreAnswer, StoreCall};
+
+use super::http::Answer;
+
+/// What an answer says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Said<A> {
+    /// This.
+    Answer(A),
+    /// The request certainly had no effect.
+    Refused(ErrorCode),
+    /// The request may have had an effect.
+    Unknown,
+}
+
+/// What a read says besides what it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ReadDetails {
+    /// The store's revision that the answer reflects.
+    pub(super) revision: u64,
+    /// For a stale read: how old the state was, if the node knew.
+    pub(super) age: Option<Duration>,
+}
+
+/// The request for a call.
+pub(super) fn request(
+    call: &StoreCall,
+    key: &[u8],
+    consistency: Consistency,
+    timeout: Duration,
+) -> Request<Full<Bytes>> {
+    let mut path = format!(
+        "{KEY_PATH_PREFIX}{}?{}={}",
+        key::encode_key(key),
+        query::TIMEOUT,
+        query::format_timeout(timeout)
+    );
+    if consistency == Consistency::Stale {
+        path.push_str(&format!("&{}={}", query::CONSISTENCY, consistency.name()));
+    }
+    let (method, condition) = match call {
+        StoreCall::Get => (Method::GET, Condition::Always),
+        StoreCall::Put { .. } => (Method::PUT, Condition::Always),
+        StoreCall::PutIf { expected: Expected::Absent, .. } => (Method::PUT, Condition::Absent),
+        StoreCall::PutIf { expected: Expected::Revision(revision), .. } => {
+            (Method::PUT, Condition::RevisionIs(*revision))
+        }
+        StoreCall::Delete => (Method::DELETE, Condition::Always),
+        StoreCall::DeleteIf { revision } => (Method::DELETE, Condition::RevisionIs(*revision)),
+    };
+    let mut builder = Request::builder().method(method).uri(path).header(header::HOST, "quorate");
+    if let Some((name, value)) = condition::header_of_condition(condition) {
+        builder = builder.header(name, value);
+    }
+    let body = call.value().map(Bytes::copy_from_slice).unwrap_or_default();
+    builder.body(Full::new(body)).expect("keys are encoded and numbers are digits")
+}
+
+/// What the answer to a call says. An answer that our API does not give is an error.
+pub(super) fn said(call: &StoreCall, answer: &Answer) -> Result<Said<StoreAnswer>, String> {
+    let conditional = matches!(call, StoreCall::PutIf { .. } | StoreCall::DeleteIf { .. });
+    match (call, answer.status) {
+        (StoreCall::Get, StatusCode::OK) => {
+            let value = answer.body.to_vec();
+            Ok(Said::Answer(StoreAnswer::Found { value, revision: entity_tag(&answer.headers)? }))
+        }
+        (StoreCall::Put { .. } | StoreCall::PutIf { .. }, StatusCode::OK | StatusCode::CREATED) => {
+            Ok(Said::Answer(StoreAnswer::Written { revision: number(&answer.headers, headers::REVISION)? }))
+        }
+        (StoreCall::Delete | StoreCall::DeleteIf { .. }, StatusCode::NO_CONTENT) => {
+            let revision = Some(number(&answer.headers, headers::REVISION)?);
+            Ok(Said::Answer(StoreAnswer::Deleted { existed: Some(true), revision }))
+        }
+        _ => refusal(call, conditional, answer),
+    }
+}
+
+fn refusal(call: &StoreCall, conditional: bool, answer: &Answer) -> Result<Said<StoreAnswer>, String> {
+    let unexpected = || {
+        let body = String::from_utf8_lossy(&answer.body).into_owned();
+        format!("a {call} was answered with {}: {body}", answer.status)
+    };
+    let body: ErrorBody = serde_json::from_slice(&answer.body).map_err(|_| unexpected())?;
+    let code =
+        body.error_code().filter(|code| code.status() == answer.status.as_u16()).ok_or_else(unexpected)?;
+    match (code, call) {
+        (ErrorCode::KeyNotFound, StoreCall::Get) => Ok(Said::Answer(StoreAnswer::Absent)),
+        (ErrorCode::KeyNotFound, StoreCall::Delete) => {
+            Ok(Said::Answer(StoreAnswer::Deleted { existed: Some(false), revision: None }))
+        }
+        (ErrorCode::PreconditionFailed, _) if conditional => Ok(Said::Answer(StoreAnswer::Mismatch)),
+        (code, _) if code.outcome_unknown() => Ok(Said::Unknown),
+        (code, _) if code.is_retryable() => Ok(Said::Refused(code)),
+        _ => Err(unexpected()),
+    }
+}
+
+/// What an answered read says besides what it found.
+pub(super) fn read_details(answer: &Answer) -> Result<ReadDetails, String> {
+    let age = match answer.headers.get(headers::AGE_MS) {
+        Some(age) if age != headers::AGE_UNKNOWN => {
+            Some(Duration::from_millis(number(&answer.headers, headers::AGE_MS)?))
+        }
+        _ => None,
+    };
+    Ok(ReadDetails { revision: number(&answer.headers, headers::REVISION)?, age })
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Result<u64, String> {
+    let value = headers.get(name).ok_or_else(|| format!("an answer has no {name}"))?;
+    value
+        .to_str()
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| format!("{name} is {value:?}, not a number"))
+}
+
+fn entity_tag(headers: &HeaderMap) -> Result<u64, String> {
+    let tag = headers.get(header::ETAG).ok_or("an answer has no entity tag")?;
+    condition::parse_entity_tag(tag.as_bytes())
+        .ok_or_else(|| format!("the entity tag {tag:?} is not a revision"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, name: &'static str, value: &'static str, body: &'static str) -> Answer {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().expect("a header"));
+        let status = StatusCode::from_u16(status).expect("a status");
+        Answer { status, headers, body: Bytes::from_static(body.as_bytes()) }
+    }
+
+    fn error(code: ErrorCode) -> Answer {
+        let body = serde_json::to_vec(&ErrorBody::new(code, "m")).expect("serialises");
+        Answer { body: body.into(), ..answer(code.status(), "x", "y", "") }
+    }
+
+    #[test]
+    fn answers_are_understood() {
+        let put = StoreCall::Put { value: vec![1] };
+        let written = said(&put, &answer(201, "quorate-revision", "7", ""));
+        assert_eq!(written, Ok(Said::Answer(StoreAnswer::Written { revision: 7 })));
+        let found = said(&StoreCall::Get, &answer(200, "etag", "\"7\"", "x"));
+        assert_eq!(found, Ok(Said::Answer(StoreAnswer::Found { value: b"x".to_vec(), revision: 7 })));
+        assert_eq!(
+            said(&StoreCall::Get, &error(ErrorCode::KeyNotFound)),
+            Ok(Said::Answer(StoreAnswer::Absent))
+        );
+    }
+
+    #[test]
+    fn an_unknown_outcome_is_not_a_refusal() {
+        let put = StoreCall::Put { value: vec![1] };
+        assert_eq!(said(&put, &error(ErrorCode::OutcomeUnknown)), Ok(Said::Unknown));
+        assert_eq!(said(&put, &error(ErrorCode::Unavailable)), Ok(Said::Refused(ErrorCode::Unavailable)));
+    }
+
+    #[test]
+    fn what_the_api_does_not_say_is_an_error() {
+        let put = StoreCall::Put { value: vec![1] };
+        assert!(said(&put, &error(ErrorCode::PreconditionFailed)).is_err(), "it was not conditional");
+        assert!(said(&put, &error(ErrorCode::KeyNotFound)).is_err());
+        assert!(said(&StoreCall::Get, &error(ErrorCode::Damaged)).is_err());
+        assert!(said(&StoreCall::Get, &answer(200, "x", "y", "value")).is_err(), "no entity tag");
+        assert!(said(&put, &answer(500, "x", "y", "oops")).is_err());
+    }
+}
