@@ -102,11 +102,15 @@ fn ban(
     }
 }
 
+/// Whether the whole file is a test, an example or a benchmark: they run in the real world.
+fn is_outside_the_product(path: &str) -> bool {
+    let in_folder = ["/tests/", "/examples/", "/benches/"].iter().any(|folder| path.contains(folder));
+    in_folder || path.ends_with("/tests.rs")
+}
+
 fn check_world(path: &str, source: &Source, findings: &mut Findings<'_>) {
-    let outside_the_product =
-        ["/tests/", "/examples/", "/benches/"].iter().any(|folder| path.contains(folder));
-    let is_outside = outside_the_product || path.ends_with("/tests.rs");
-    let may_name_the_world = is_outside || REAL_WORLD_PLACES.iter().any(|place| path.starts_with(place));
+    let may_name_the_world =
+        is_outside_the_product(path) || REAL_WORLD_PLACES.iter().any(|place| path.starts_with(place));
     if (path.starts_with("crates/") || path.starts_with("sim/")) && !may_name_the_world {
         ban(source, &RUNTIME, Rule::OutsideWorld, |line| !source.is_test(line), findings);
     }
@@ -120,8 +124,8 @@ fn check_world(path: &str, source: &Source, findings: &mut Findings<'_>) {
 }
 
 fn check_choices(path: &str, source: &Source, findings: &mut Findings<'_>) {
-    if path.starts_with("crates/") || path.starts_with("sim/") {
-        ban(source, &["tokio::sync::watch"], Rule::RandomChoice, |_| true, findings);
+    if (path.starts_with("crates/") || path.starts_with("sim/")) && !is_outside_the_product(path) {
+        ban(source, &["tokio::sync::watch"], Rule::RandomChoice, |line| !source.is_test(line), findings);
     }
     for (index, code) in source.code.iter().enumerate() {
         for (at, found) in code.match_indices("select!") {
@@ -286,6 +290,7 @@ mod tests {
         check_broken(Rule::RandomChoice, LIBRARY, "use tokio::sync::{mpsc, watch};");
         check_broken(Rule::RandomChoice, LIBRARY, "let x = tokio::sync::watch::channel(0);");
         check_kept(Rule::RandomChoice, LIBRARY, "use crate::watch::channel;");
+        check_kept(Rule::RandomChoice, "crates/replica/tests/end_to_end.rs", "use tokio::sync::watch;");
     }
 
     #[test]
