@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{FutureExt, Stream, StreamExt};
-use openraft::errors::{RPCError, Timeout};
+use openraft::errors::{RPCError, Timeout, Unreachable};
 use openraft::network::RPCTypes;
 use openraft::raft::{AppendEntriesRequest, StreamAppendResult};
 use openraft_rt::{AsyncRuntime, Select3};
@@ -94,11 +94,12 @@ where
     E: Environment,
     S: Stream<Item = Request<E>> + Send + Unpin + 'static,
 {
-    /// Opens a stream on `connection`. Nothing is sent before the first request.
+    /// Opens a stream on `connection`, for the request `first` and those of `input` after it.
     pub(crate) fn open(
         environment: E,
         connection: Arc<Connection<E>>,
         settings: AppendStreamSettings,
+        first: Request<E>,
         input: S,
     ) -> Result<Self, RPCError<Types<E>>> {
         let (registration, answers) =
@@ -111,7 +112,7 @@ where
             answers,
             input,
             input_ended: false,
-            looked_ahead: None,
+            looked_ahead: Some(first),
             outgoing: None,
             unanswered: VecDeque::new(),
             unanswered_bytes: 0,
@@ -211,7 +212,8 @@ where
         if payload.len() > FRAME_PAYLOAD_BYTES_MAX {
             let reason = format!("a request of {} bytes is larger than a frame may be", payload.len());
             tracing::error!(to = %self.settings.to, reason, "log entries cannot be replicated");
-            return Err(network_error(reason));
+            // There is no sense in trying again at once.
+            return Err(RPCError::Unreachable(Unreachable::from_string(reason)));
         }
         let last_log_id = request.entries.last().map(|entry| entry.log_id).or(request.prev_log_id);
         self.outgoing = Some(Outgoing {

@@ -31,8 +31,9 @@ pub(crate) struct Connection<E: Environment> {
     waiting: Mutex<Option<BTreeMap<u64, Waiter>>>,
     next_request_id: AtomicU64,
     calls: Semaphore,
-    /// Milliseconds of the environment's clock at which something last arrived, or was last sent.
-    last_arrival_ms: AtomicU64,
+    /// When there was last a sign of life of the peer, in milliseconds of the environment's clock.
+    last_sign_ms: AtomicU64,
+    /// When something was last sent, by the same clock.
     last_use_ms: AtomicU64,
     ended: CancellationToken,
     end_reason: OnceLock<String>,
@@ -76,7 +77,7 @@ impl<E: Environment> Connection<E> {
             waiting: Mutex::new(Some(BTreeMap::new())),
             next_request_id: AtomicU64::new(1),
             calls: Semaphore::new(CALLS_IN_FLIGHT_MAX),
-            last_arrival_ms: AtomicU64::new(now_ms),
+            last_sign_ms: AtomicU64::new(now_ms),
             last_use_ms: AtomicU64::new(now_ms),
             ended: CancellationToken::new(),
             end_reason: OnceLock::new(),
@@ -191,7 +192,7 @@ impl<E: Environment> Connection<E> {
         let Some(waiting) = waiting.as_mut() else { return Err(self.not_sent()) };
         if waiting.is_empty() {
             // Silence counts from when something is awaited.
-            self.last_arrival_ms.store(milliseconds(self.environment.now()), Ordering::Relaxed);
+            self.last_sign_ms.store(milliseconds(self.environment.now()), Ordering::Relaxed);
         }
         let request_id = self.next_request_id.fetch_add(1, Ordering::Relaxed);
         waiting.insert(request_id, waiter);
@@ -207,7 +208,7 @@ impl<E: Environment> Connection<E> {
             match E::Runtime::select2(self.ended.cancelled(), reader.fill()).await {
                 Select2::First(()) => return,
                 Select2::Second(Ok(())) => {
-                    self.last_arrival_ms.store(milliseconds(self.environment.now()), Ordering::Relaxed);
+                    self.last_sign_ms.store(milliseconds(self.environment.now()), Ordering::Relaxed);
                 }
                 Select2::Second(Err(ReadError::Closed)) => break "the peer closed the connection".to_owned(),
                 Select2::Second(Err(error)) => break error.to_string(),
@@ -252,7 +253,10 @@ impl<E: Environment> Connection<E> {
     }
 
     async fn write(self: Arc<Self>, mut writer: WriteHalf<E::Stream>) {
-        let write = write_outbox(&self.environment, &self.outbox, &mut writer);
+        // A large frame on a slow line keeps the line busy for longer than silence may last. That it
+        // moves at all shows that the peer lives.
+        let alive = || self.last_sign_ms.store(milliseconds(self.environment.now()), Ordering::Relaxed);
+        let write = write_outbox(&self.environment, &self.outbox, &mut writer, alive);
         let written = match E::Runtime::select2(self.ended.cancelled(), write).await {
             Select2::First(()) => return,
             Select2::Second(written) => written,
@@ -271,7 +275,7 @@ impl<E: Environment> Connection<E> {
                 return;
             }
             let now_ms = milliseconds(self.environment.now());
-            let silent_ms = now_ms.saturating_sub(self.last_arrival_ms.load(Ordering::Relaxed));
+            let silent_ms = now_ms.saturating_sub(self.last_sign_ms.load(Ordering::Relaxed));
             let unused_ms = now_ms.saturating_sub(self.last_use_ms.load(Ordering::Relaxed));
             let is_waited_for = self.lock_waiting().as_ref().is_some_and(|waiting| !waiting.is_empty());
             if !is_waited_for {

@@ -1,9 +1,9 @@
 //! openraft's network, over the connections of [`Peers`].
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::time::Duration;
 
-use futures::Stream;
+use futures::{FutureExt, Stream, StreamExt, stream};
 use openraft::base::{BoxFuture, BoxStream};
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError};
 use openraft::network::{Backoff, RPCOption};
@@ -81,6 +81,41 @@ impl<E: Environment> PeerNetwork<E> {
     }
 }
 
+type AppendAnswer<E> = Result<StreamAppendResult<Types<E>>, RPCError<Types<E>>>;
+
+impl<E: Environment> PeerNetwork<E> {
+    /// Opens an append stream when its first request comes.
+    ///
+    /// openraft's pause after a failure passes while it is asked for the next request. If a failed dial
+    /// were reported before that, openraft would come back at once, and so on without end. Hence the
+    /// connection is looked for only after the first request has come, and every failure is an item of
+    /// the stream.
+    async fn append_stream<S>(self, mut input: S, option: RPCOption) -> BoxStream<'static, AppendAnswer<E>>
+    where
+        S: Stream<Item = AppendEntriesRequest<Types<E>>> + Send + Unpin + 'static,
+    {
+        let Some(first) = input.next().await else { return Box::pin(stream::empty()) };
+        let environment = self.peers.environment().clone();
+        let deadline = environment.now() + option.soft_ttl();
+        let settings = AppendStreamSettings {
+            from: self.peers.node(),
+            to: self.target,
+            group: self.group,
+            response_timeout: option.soft_ttl().max(APPEND_RESPONSE_TIMEOUT_MIN),
+        };
+        let opened = self
+            .peers
+            .connection(self.target, &self.member.peer_address, Lane::Control, deadline)
+            .await
+            .map_err(|error| rpc_error(self.target, error.into()))
+            .and_then(|connection| AppendStream::open(environment, connection, settings, first, input));
+        match opened {
+            Ok(stream) => Box::pin(stream.into_answers()),
+            Err(error) => Box::pin(stream::once(ready(Err(error)))),
+        }
+    }
+}
+
 impl<E: Environment> RaftNetworkV2<Types<E>> for PeerNetwork<E> {
     type SnapshotData = SnapshotFile;
 
@@ -103,23 +138,8 @@ impl<E: Environment> RaftNetworkV2<Types<E>> for PeerNetwork<E> {
     where
         S: Stream<Item = AppendEntriesRequest<Types<E>>> + OptionalSend + Unpin + 'static,
     {
-        Box::pin(async move {
-            let environment = self.peers.environment().clone();
-            let deadline = environment.now() + option.soft_ttl();
-            let connection = self
-                .peers
-                .connection(self.target, &self.member.peer_address, Lane::Control, deadline)
-                .await
-                .map_err(|error| rpc_error(self.target, error.into()))?;
-            let settings = AppendStreamSettings {
-                from: self.peers.node(),
-                to: self.target,
-                group: self.group,
-                response_timeout: option.soft_ttl().max(APPEND_RESPONSE_TIMEOUT_MIN),
-            };
-            let stream = AppendStream::open(environment, connection, settings, input)?;
-            Ok(Box::pin(stream.into_answers()) as BoxStream<'s, _>)
-        })
+        let answers = self.clone().append_stream(input, option).flatten_stream();
+        Box::pin(async move { Ok(Box::pin(answers) as BoxStream<'s, _>) })
     }
 
     async fn vote(

@@ -7,6 +7,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
@@ -134,8 +135,15 @@ impl Outbox {
     }
 }
 
-/// Writes what is put into `outbox` to `stream` until the outbox is closed or the stream fails.
-pub(crate) async fn write_outbox<E, S>(environment: &E, outbox: &Outbox, stream: &mut S) -> io::Result<()>
+/// Writes what is put into `outbox` to `stream` until the outbox is closed or the stream fails. Calls
+/// `on_progress` when bytes went out for which the stream first had to make room: a sign that the other
+/// side still takes what we send.
+pub(crate) async fn write_outbox<E, S>(
+    environment: &E,
+    outbox: &Outbox,
+    stream: &mut S,
+    on_progress: impl Fn() + Send + Sync,
+) -> io::Result<()>
 where
     E: Environment,
     S: AsyncWrite + Unpin + Send,
@@ -149,7 +157,7 @@ where
         if buffer.is_empty() {
             continue;
         }
-        write_all(environment, stream, &buffer).await?;
+        write_with_progress(environment, stream, &buffer, &on_progress).await?;
         drop(room);
         if buffer.capacity() > WRITE_BUFFER_KEEP_BYTES {
             buffer = BytesMut::new();
@@ -159,15 +167,36 @@ where
 }
 
 /// Writes all of `bytes` and flushes, as long as the stream makes progress.
-pub(crate) async fn write_all<E, S>(environment: &E, stream: &mut S, mut bytes: &[u8]) -> io::Result<()>
+pub(crate) async fn write_all<E, S>(environment: &E, stream: &mut S, bytes: &[u8]) -> io::Result<()>
+where
+    E: Environment,
+    S: AsyncWrite + Unpin + Send,
+{
+    write_with_progress(environment, stream, bytes, &|| ()).await
+}
+
+async fn write_with_progress<E, S>(
+    environment: &E,
+    stream: &mut S,
+    mut bytes: &[u8],
+    on_progress: &(impl Fn() + Send + Sync),
+) -> io::Result<()>
 where
     E: Environment,
     S: AsyncWrite + Unpin + Send,
 {
     let stalled = || io::Error::new(io::ErrorKind::TimedOut, "the other side reads nothing");
     while !bytes.is_empty() {
-        let written =
-            environment.timeout(WRITE_STALL_MAX, stream.write(bytes)).await.map_err(|_| stalled())??;
+        let mut had_to_wait = false;
+        let write = poll_fn(|context| {
+            let polled = Pin::new(&mut *stream).poll_write(context, bytes);
+            had_to_wait |= polled.is_pending();
+            polled
+        });
+        let written = environment.timeout(WRITE_STALL_MAX, write).await.map_err(|_| stalled())??;
+        if had_to_wait {
+            on_progress();
+        }
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }

@@ -168,7 +168,7 @@ async fn serve_peer<E: Environment, H: PeerHandler<E>>(
     session.spawn_or_refuse("peer session writer", {
         let session = session.clone();
         async move {
-            let write = write_outbox(&session.shared.environment, &session.outbox, &mut writer);
+            let write = write_outbox(&session.shared.environment, &session.outbox, &mut writer, || ());
             let written = E::Runtime::select2(session.ended.cancelled(), write).await;
             if let Select2::Second(Err(error)) = written {
                 tracing::debug!(from = %session.from, %error, "writing to a peer failed");

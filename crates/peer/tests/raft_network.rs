@@ -12,7 +12,7 @@ use openraft::raft::{
     AppendEntriesRequest, StreamAppendError, StreamAppendResult, TransferLeaderRequest, VoteRequest,
 };
 use openraft::{RaftNetworkFactory, RaftNetworkV2};
-use quorate_consensus::{GroupId, NodeId, RaftTypes, SnapshotFile, SnapshotMeta};
+use quorate_consensus::{GroupId, Member, NodeId, RaftTypes, SnapshotFile, SnapshotMeta};
 use quorate_environment::{Environment, TokioEnvironment};
 use quorate_peer::limits::{APPEND_WINDOW_BYTES, APPEND_WINDOW_REQUESTS};
 use quorate_peer::{PeerNetwork, PeerNetworkFactory, Peers, Snapshot};
@@ -221,6 +221,27 @@ async fn a_node_without_raft_is_not_ready() {
     assert!(matches!(&answers[..], [Err(RPCError::Unreachable(_))]), "{answers:?}");
     let vote = world.network.vote(VoteRequest::new(vote(), None), option()).await;
     assert!(matches!(vote, Err(RPCError::Unreachable(_))), "{vote:?}");
+}
+
+#[tokio::test]
+async fn an_unreachable_node_is_reported_only_after_a_request_was_taken() {
+    // openraft's pause between attempts passes inside of its stream of requests.
+    let environment = TokioEnvironment::new();
+    let member = Member { peer_address: "127.0.0.1:9".to_owned(), client_url: String::new() };
+    let mut factory = PeerNetworkFactory::new(peers_of(&environment, 1), GroupId::FIRST);
+    let mut network = factory.new_client(NodeId::new(2, 1_002), &member).await;
+    let pause = Duration::from_millis(50);
+    for _ in 0..2 {
+        let begun = environment.now();
+        let paused = Box::pin(stream::once(async move {
+            environment.sleep(pause).await;
+            append(1, 1)
+        }));
+        let answers = network.stream_append(paused, option()).await.expect("no failure before a request");
+        let answers: Vec<Answer> = answers.collect().await;
+        assert!(matches!(&answers[..], [Err(RPCError::Unreachable(_))]), "{answers:?}");
+        assert!(environment.now().saturating_since(begun) >= pause);
+    }
 }
 
 #[tokio::test]
