@@ -21,7 +21,7 @@ fn help_teaches_how_to_start_a_cluster() {
 
 #[test]
 fn wrong_flags_exit_with_2_and_a_hint() {
-    check(&["serve", "--ip", "1"], 2, &["--ip", "--id"]);
+    check(&["serve", "--lissten", "h:1"], 2, &["--lissten", "--listen"]);
     check(&["serve"], 2, &["--id", "QUORATE_ID"]);
     check(&["serve", "--id", "one"], 2, &["one"]);
     check(
