@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use quorate_api::{ClusterMember, ClusterStatus, NodeName};
-use quorate_consensus::NodeId;
 use quorate_environment::Environment;
 use quorate_replica::{MemberStatus, Role, Status};
 
@@ -30,14 +29,14 @@ pub(crate) async fn answer<E: Environment, S: Store>(
 fn cluster_status(status: Status, value_bytes_max: u64) -> ClusterStatus {
     let mut members: Vec<ClusterMember> = status.members.into_iter().map(member).collect();
     members.sort_by(|left, right| left.node.cmp(&right.node));
-    let leader = status.leader.map(node_name);
+    let leader = status.leader.map(|leader| node_name(leader.member, leader.incarnation));
     let leader_client_url = leader
         .as_ref()
         .and_then(|leader| members.iter().find(|member| member.node == *leader))
         .and_then(|member| member.client_url.clone());
     ClusterStatus {
         cluster_id: (!status.cluster_id.is_none()).then(|| status.cluster_id.to_string()),
-        node: node_name(status.node_id),
+        node: node_name(status.node_id.member, status.node_id.incarnation),
         group: status.group.0,
         role: role(status.role),
         ready: status.ready,
@@ -60,13 +59,13 @@ fn cluster_status(status: Status, value_bytes_max: u64) -> ClusterStatus {
     }
 }
 
-fn node_name(node: NodeId) -> NodeName {
-    NodeName { member: node.member, incarnation: format!("{:016x}", node.incarnation) }
+fn node_name(member: u64, incarnation: u64) -> NodeName {
+    NodeName { member, incarnation: format!("{incarnation:016x}") }
 }
 
 fn member(member: MemberStatus) -> ClusterMember {
     ClusterMember {
-        node: node_name(member.node_id),
+        node: node_name(member.node_id.member, member.node_id.incarnation),
         peer_address: member.peer_address,
         client_url: (!member.client_url.is_empty()).then_some(member.client_url),
         voter: member.voter,
