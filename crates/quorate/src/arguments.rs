@@ -101,7 +101,7 @@ pub struct ServeSettings {
     pub initial_cluster: Option<String>,
 
     /// How often a leader says that it is alive, in milliseconds [default: 100]. A failed leader is
-    /// replaced after 3 to 6 times that. The same on all nodes.
+    /// replaced after 5 to 6 times that. The same on all nodes.
     #[arg(long, env = "QUORATE_HEARTBEAT_INTERVAL_MS", value_name = "MS")]
     pub heartbeat_interval_ms: Option<u64>,
 }

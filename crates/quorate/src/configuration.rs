@@ -55,8 +55,8 @@ pub struct NodeConfiguration {
     pub replica: ReplicaOptions,
 }
 
-/// The default heartbeat interval. Elections start three to six intervals after the last heartbeat, so
-/// a failed leader is replaced in less than a second on a healthy network.
+/// The default heartbeat interval. Elections start five to six intervals after the last heartbeat, so a
+/// failed leader is replaced in less than a second on a healthy network.
 pub const HEARTBEAT_INTERVAL_MS_DEFAULT: u64 = 100;
 /// Bytes of writes in flight on one node.
 pub const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 64 << 20;

@@ -27,17 +27,24 @@ pub struct ReplicaOptions {
 }
 
 impl ReplicaOptions {
-    /// The shortest time without a heartbeat after which a follower stands for election.
+    /// The shortest election timeout.
     ///
-    /// Three heartbeats: two may be lost. Detection takes up to the longest timeout and the election
-    /// itself one round trip, which with the default of 100 ms stays below a second.
+    /// openraft's followers wait for the leader's lease (the longest election timeout) to run out, and
+    /// then for a random timeout on top. With two and three heartbeats a failed leader is found after
+    /// 500 to 600 ms at the default of 100 ms; four heartbeats may be lost before anybody stands for
+    /// election.
     pub fn election_timeout_min(&self) -> Duration {
+        Duration::from_millis(self.heartbeat_interval_ms * 2)
+    }
+
+    /// The longest election timeout, and the leader's lease.
+    pub fn election_timeout_max(&self) -> Duration {
         Duration::from_millis(self.heartbeat_interval_ms * 3)
     }
 
-    /// The longest.
-    pub fn election_timeout_max(&self) -> Duration {
-        Duration::from_millis(self.heartbeat_interval_ms * 6)
+    /// How long a ReadIndex round may take before it is tried again, perhaps with another leader.
+    pub fn read_index_timeout(&self) -> Duration {
+        Duration::from_millis(self.heartbeat_interval_ms * 5)
     }
 }
 

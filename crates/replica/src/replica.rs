@@ -360,7 +360,7 @@ impl<E: Environment> Replica<E> {
             return;
         }
         let me = self.inner.directory.node_id();
-        let deadline = self.inner.environment.now() + self.inner.options.election_timeout_max() * 2;
+        let deadline = self.inner.environment.now() + self.inner.options.election_timeout_max() * 4;
         let mut changes = self.inner.raft.server_metrics();
         loop {
             let leader = changes.borrow_watched().current_leader;

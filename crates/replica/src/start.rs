@@ -51,7 +51,7 @@ pub(crate) async fn start<E: Environment>(
         group,
         raft: raft.clone(),
         peers: peers.clone(),
-        round_timeout: options.election_timeout_max(),
+        round_timeout: options.read_index_timeout(),
     });
     let replica = Replica::from_inner(Inner {
         group,
