@@ -3,14 +3,14 @@
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use quorate_consensus::GroupId;
+use quorate_consensus::{GroupId, LogId};
 use quorate_environment::{Environment, WorkerFinished};
 use tokio::sync::Notify;
 
 use crate::directory::{DataDirectory, remove_directory};
 use crate::error::OpenError;
 use crate::failure::{FailureSignal, StorageFailure};
-use crate::layout::{state_directories, state_name};
+use crate::layout::{LOG, state_directories, state_name};
 use crate::log::{LogHandle, LogStore, LogTables, LogView, LogWorker};
 use crate::options::StorageOptions;
 use crate::snapshot::{SnapshotShelf, SnapshotWriter};
@@ -50,6 +50,7 @@ impl<E: Environment> Storage<E> {
         let (log_tables, recovered) = LogTables::open(lock, options.log_map_bytes, node_id, group)?;
         let state = open_state(directory, group, options.state_map_bytes)?;
         let shelf = Arc::new(SnapshotShelf::open(directory.path())?);
+        check_connected(directory, &recovered.purged, &state.applied.last_log_id, &shelf)?;
         let space = Arc::new(DiskSpace::new(directory.path().to_owned(), options.reserve_bytes));
         space.measure_log(&log_tables.lmdb);
         space.measure_state(&state.overlay.tables().lmdb);
@@ -233,4 +234,19 @@ fn open_state(directory: &DataDirectory, group: GroupId, map_bytes: u64) -> Resu
         remove_directory(&root.join(other))?;
     }
     Ok(state)
+}
+
+/// Checks that what the log no longer holds is in the state, or in a snapshot that Raft installs first.
+fn check_connected(
+    directory: &DataDirectory,
+    purged: &Option<LogId>,
+    applied: &Option<LogId>,
+    shelf: &SnapshotShelf,
+) -> Result<(), OpenError> {
+    let snapshot = shelf.current().and_then(|kept| kept.meta.last_log_id);
+    if *purged <= *applied || *purged <= snapshot {
+        return Ok(());
+    }
+    let reason = format!("the log is purged up to {purged:?}, but the state ends at {applied:?}");
+    Err(OpenError::damaged(directory.path(), LOG, reason))
 }

@@ -335,3 +335,76 @@ pub(crate) fn read_entries(
 pub(crate) fn lock(view: &Mutex<LogView>) -> std::sync::MutexGuard<'_, LogView> {
     view.lock().expect("no code panics while it holds the log's view")
 }
+
+#[cfg(test)]
+mod tests {
+    use openraft::EntryPayload;
+    use quorate_consensus::{CommittedLeaderId, GroupId, NodeId};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::directory::DirectoryLock;
+    use crate::layout::LOG;
+    use crate::lmdb::Lmdb;
+
+    fn log_id(term: u64, index: u64) -> LogId {
+        LogId::new(CommittedLeaderId::new(term), index)
+    }
+
+    fn entries(term: u64, indexes: std::ops::Range<u64>) -> Vec<Entry> {
+        indexes.map(|index| Entry { log_id: log_id(term, index), payload: EntryPayload::Blank }).collect()
+    }
+
+    /// An empty log that keeps nothing in memory which is on disk.
+    fn empty_view() -> (TempDir, LogView) {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let lock = Arc::new(DirectoryLock::acquire(folder.path()).expect("lock"));
+        let node_id = NodeId::new(1, 1);
+        Lmdb::create(&lock, LOG, node_id).expect("create");
+        let (tables, found) = LogTables::open(&lock, 1 << 30, node_id, GroupId::FIRST).expect("open");
+        (folder, LogView::new(Arc::new(tables), found, 0))
+    }
+
+    fn tail_indexes(view: &LogView) -> Vec<u64> {
+        view.tail.iter().map(|it| it.entry.log_id.index()).collect()
+    }
+
+    #[test]
+    fn an_entry_stays_in_memory_until_its_own_write_is_flushed() {
+        let (_folder, mut view) = empty_view();
+        let (first, first_bytes) = view.append(&entries(1, 0..3));
+        let (truncation, _) = view.truncate_after(Some(log_id(1, 0))).expect("there is something behind it");
+        let (second, second_bytes) = view.append(&entries(2, 1..3));
+        view.flushed(first, first_bytes, Duration::ZERO);
+        assert_eq!(tail_indexes(&view), [1, 2], "other entries with these indexes are on disk");
+        view.flushed(truncation, 0, Duration::ZERO);
+        assert_eq!(tail_indexes(&view), [1, 2]);
+        view.flushed(second, second_bytes, Duration::ZERO);
+        assert_eq!(tail_indexes(&view), [0; 0]);
+        assert_eq!(view.unflushed_bytes(), 0);
+    }
+
+    #[test]
+    fn a_committed_index_waits_for_the_round_of_its_entries() {
+        let (_folder, mut view) = empty_view();
+        let (first, _) = view.append(&entries(1, 0..1));
+        view.set_committed(Some(log_id(1, 0)));
+        let (second, _) = view.append(&entries(1, 1..2));
+        view.set_committed(Some(log_id(1, 1)));
+        assert_eq!(view.take_lazy_records(first - 1, None).committed, None);
+        assert_eq!(view.take_lazy_records(first, None).committed, Some(log_id(1, 0)));
+        assert_eq!(view.take_lazy_records(first, None).committed, None);
+        assert_eq!(view.take_lazy_records(second, None).committed, Some(log_id(1, 1)));
+    }
+
+    #[test]
+    fn a_purge_waits_for_the_checkpoint_and_for_the_round_of_its_entries() {
+        let (_folder, mut view) = empty_view();
+        let (sequence, _) = view.append(&entries(1, 0..10));
+        assert_eq!(view.purge(log_id(1, 4)), None);
+        assert_eq!(view.take_lazy_records(sequence, Some(log_id(1, 3))).purge, None);
+        assert_eq!(view.take_lazy_records(sequence - 1, Some(log_id(1, 4))).purge, None);
+        assert_eq!(view.take_lazy_records(sequence, Some(log_id(1, 4))).purge, Some(log_id(1, 4)));
+        assert!(!view.has_pending_purge());
+    }
+}

@@ -195,7 +195,9 @@ async fn the_log_is_not_purged_past_the_checkpoint() {
     copy_directory(&node.path(), &crashed.path());
     let reopened = crashed.open();
     assert_eq!(reopened.storage.reader().applied().expect("applied").log_id, Some(log_id(1, 39)));
-    reopened.apply(reopened.entries(40..101).await.expect("everything behind the checkpoint is there")).await;
+    let entries = reopened.entries(40..101).await.expect("read");
+    assert_eq!(entries.len(), 61, "everything behind the checkpoint is there");
+    reopened.apply(entries).await;
     assert_eq!(reopened.value("last").as_deref(), Some(&b"100"[..]));
     drop(reopened);
     running.storage.checkpoint().await.expect("checkpoint");
