@@ -12,6 +12,13 @@ pub trait Gatekeeper: Debug + Send + Sync + 'static {
     /// connections are already in use.
     fn introduction(&self) -> Introduction;
 
+    /// Where to dial `node`, which the membership says is at `address`. The default believes it; a node
+    /// that has been told better (by its own configuration) says so here.
+    fn address_of(&self, node: NodeId, address: &str) -> String {
+        let _ = node;
+        address.to_owned()
+    }
+
     /// Whether to accept a connection. The protocol version has been checked. The default is
     /// [`check`] against [`Gatekeeper::introduction`].
     fn welcome(&self, hello: &Hello) -> Result<Welcome, Reject> {

@@ -96,7 +96,8 @@ impl<E: Environment> Peers<E> {
         deadline: Moment,
     ) -> Result<Arc<Connection<E>>, NotSent> {
         let link = self.inner.link(node, lane)?;
-        link.connection(address, deadline).await
+        let address = self.inner.gatekeeper.address_of(node, address);
+        link.connection(&address, deadline).await
     }
 }
 

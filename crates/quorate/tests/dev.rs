@@ -4,17 +4,19 @@ mod processes;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use processes::{Process, get, quorate, read_until, run};
 
 /// A port whose two neighbours, and the three a hundred above, are free too.
 fn free_dev_port() -> u16 {
     let is_free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
-    (20_000..60_000)
-        .step_by(7)
-        .map(|base| base + (std::process::id() % 1_000) as u16)
-        .find(|port| (0..3).all(|node| is_free(port + node) && is_free(port + node + 100)))
-        .expect("some ports are free")
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    std::iter::repeat_with(|| {
+        20_000 + (std::process::id() as u16 % 1_000) * 30 + NEXT.fetch_add(3, Ordering::Relaxed)
+    })
+    .find(|port| (0..3).all(|node| is_free(port + node) && is_free(port + node + 100)))
+    .expect("some ports are free")
 }
 
 fn start(data_directory: &Path, port: u16) -> (Process, Vec<String>) {
@@ -51,6 +53,8 @@ fn it_prints_lines_that_work_stops_cleanly_and_finds_its_data_again() {
     process.signal("-TERM");
     assert_eq!(process.await_exit().code(), Some(0), "SIGTERM ends it cleanly");
 
+    // On other ports this time: what the log says of addresses is then out of date.
+    let port = free_dev_port();
     let (mut process, _) = start(directory.path(), port);
     for node in 0..3 {
         let answer = get(&format!("http://127.0.0.1:{}", port + node), "greeting").expect("the node answers");

@@ -1,8 +1,9 @@
 //! Speaks for this node in handshakes, and lets a fresh node adopt its cluster.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quorate_consensus::{ClusterId, Member};
+use quorate_consensus::{ClusterId, Member, NodeId};
 use quorate_peer::{Gatekeeper, Hello, Introduction, Reject, RejectCode, Welcome, check};
 use quorate_storage::DataDirectory;
 
@@ -11,12 +12,19 @@ use quorate_storage::DataDirectory;
 pub(crate) struct Gate {
     directory: Arc<DataDirectory>,
     member: Member,
+    /// Where the configuration says that members are. It wins over the membership in the log, so that a
+    /// cluster whose addresses have changed can be started again.
+    configured: BTreeMap<u64, String>,
 }
 
 impl Gate {
     /// Speaks for the node of `directory`, reachable as `member` says.
-    pub(crate) fn new(directory: Arc<DataDirectory>, member: Member) -> Self {
-        Self { directory, member }
+    pub(crate) fn new(
+        directory: Arc<DataDirectory>,
+        member: Member,
+        configured: BTreeMap<u64, String>,
+    ) -> Self {
+        Self { directory, member, configured }
     }
 
     /// Binds the directory to a cluster, durably.
@@ -38,6 +46,10 @@ impl Gatekeeper for Gate {
             node: self.directory.node_id(),
             member: self.member.clone(),
         }
+    }
+
+    fn address_of(&self, node: NodeId, address: &str) -> String {
+        self.configured.get(&node.member).map_or(address, String::as_str).to_owned()
     }
 
     fn welcome(&self, hello: &Hello) -> Result<Welcome, Reject> {

@@ -42,7 +42,8 @@ pub(crate) async fn start<E: Environment>(
     let directory = Arc::new(DataDirectory::open(&environment, &options.data_directory, options.member)?);
     let storage = Storage::open(environment.clone(), &directory, group, options.storage.clone())?;
     let member = Member { peer_address: own_peer_address, client_url: options.client_url.clone() };
-    let gate = Arc::new(Gate::new(directory.clone(), member));
+    let gate =
+        Arc::new(Gate::new(directory.clone(), member, options.initial_cluster.iter().cloned().collect()));
     let shutdown = CancellationToken::new();
     let peers = Peers::new(environment.clone(), gate.clone());
     let raft = start_raft::<E>(&options, &directory, &storage, &peers, group).await?;
