@@ -50,8 +50,9 @@ pub trait Environment: Clone + Debug + Send + Sync + 'static {
     /// Starts a storage worker. See [`crate::worker`].
     fn spawn_worker<W: Worker>(&self, name: &str, worker: W) -> (WorkerHandle<W::Job>, WorkerFinished);
 
-    /// Lets the world witness a fact about this node. Nobody listens, but in a simulation.
-    fn witness(&self, _fact: Fact<'_>) {}
+    /// Lets the world witness a fact about this node, if there is one. Nobody listens, but in a
+    /// simulation: elsewhere the fact is not even put together.
+    fn witness<'a>(&self, _fact: impl FnOnce() -> Option<Fact<'a>>) {}
 
     /// Sleeps for `duration`.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {

@@ -76,7 +76,9 @@ impl<E: Environment> Storage<E> {
                 last_index,
             };
             let (jobs, finished) = environment.spawn_worker("log", worker);
-            let handle = LogHandle::new(view, jobs, failure.clone(), round_done, signals.clone(), &options);
+            let witness = (environment.clone(), group);
+            let handle =
+                LogHandle::new(witness, view, jobs, failure.clone(), round_done, signals.clone(), &options);
             (Arc::new(handle), finished)
         };
         let (state, state_finished) = {
@@ -96,6 +98,7 @@ impl<E: Environment> Storage<E> {
             let (jobs, finished) = environment.spawn_worker("state", worker);
             let handle = StateHandle {
                 environment: environment.clone(),
+                group,
                 core,
                 jobs: Mutex::new(Some(jobs)),
                 failure: failure.clone(),

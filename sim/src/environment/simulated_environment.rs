@@ -95,8 +95,10 @@ impl Environment for SimulatedEnvironment {
         madsim::rand::thread_rng().fill_bytes(bytes);
     }
 
-    fn witness(&self, fact: Fact<'_>) {
-        if let Some(witness) = &self.witness {
+    fn witness<'a>(&self, fact: impl FnOnce() -> Option<Fact<'a>>) {
+        if let Some(witness) = &self.witness
+            && let Some(fact) = fact()
+        {
             witness.witness(fact);
         }
     }

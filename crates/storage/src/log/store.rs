@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use openraft::OptionalSend;
 use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
-use quorate_consensus::{Entry, LogId, RaftTypes, Vote};
+use quorate_consensus::{Entry, GroupId, LogId, RaftTypes, Vote};
 use quorate_environment::mutant::{self, Mutant};
-use quorate_environment::{Environment, WorkerHandle};
+use quorate_environment::{Environment, Fact, WorkerHandle};
 use tokio::sync::{Notify, oneshot};
 
 use super::reader::LogReader;
@@ -30,6 +30,8 @@ impl<E: Environment> Clone for LogStore<E> {
 
 /// The way to the log's view and worker.
 pub(crate) struct LogHandle<E: Environment> {
+    environment: E,
+    group: GroupId,
     pub(crate) view: Arc<Mutex<LogView>>,
     /// `None` once the storage is closed. Locked over both the change of the view and the job that
     /// follows from it, so that jobs are queued in the order of the view's changes.
@@ -49,6 +51,7 @@ impl<E: Environment> std::fmt::Debug for LogHandle<E> {
 
 impl<E: Environment> LogHandle<E> {
     pub(crate) fn new(
+        (environment, group): (E, GroupId),
         view: Arc<Mutex<LogView>>,
         jobs: WorkerHandle<LogJob<E>>,
         failure: Arc<FailureSignal>,
@@ -59,7 +62,30 @@ impl<E: Environment> LogHandle<E> {
         let (unflushed_bytes_max, batch_bytes_max) =
             (options.unflushed_bytes_max, options.read_batch_bytes_max);
         let jobs = Mutex::new(Some(jobs));
-        Self { view, jobs, failure, round_done, signals, unflushed_bytes_max, batch_bytes_max }
+        Self {
+            environment,
+            group,
+            view,
+            jobs,
+            failure,
+            round_done,
+            signals,
+            unflushed_bytes_max,
+            batch_bytes_max,
+        }
+    }
+
+    /// Lets the world witness a vote that has been written down.
+    fn voted(&self, vote: &Vote) {
+        self.environment.witness(|| {
+            let candidate = vote.leader_id.voted_for;
+            Some(Fact::Voted {
+                group: self.group.0,
+                term: vote.leader_id.term,
+                candidate: (candidate.member, candidate.incarnation),
+                leads: vote.committed,
+            })
+        });
     }
 
     /// Changes the view and queues the job that follows from the change, if one does.
@@ -135,6 +161,7 @@ impl<E: Environment> RaftLogStorage<RaftTypes<E::Runtime>> for LogStore<E> {
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
         if mutant::active(Mutant::VoteNotSaved) {
             lock(&self.handle.view).set_vote(*vote);
+            self.handle.voted(vote);
             return Ok(());
         }
         let (done, flushed) = oneshot::channel();
@@ -142,7 +169,9 @@ impl<E: Environment> RaftLogStorage<RaftTypes<E::Runtime>> for LogStore<E> {
             view.set_vote(*vote);
             Some(LogJob::Vote { vote: *vote, done })
         })?;
-        Ok(flushed.await.map_err(|_| closed())??)
+        flushed.await.map_err(|_| closed())??;
+        self.handle.voted(vote);
+        Ok(())
     }
 
     async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), io::Error> {

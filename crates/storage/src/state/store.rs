@@ -8,14 +8,14 @@ use openraft::OptionalSend;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
 use openraft_rt::AsyncRuntime;
 use quorate_consensus::{
-    CommittedLeaderId, LogId, Member, NodeId, ProposalOutcomes, RaftTypes, SnapshotFile, SnapshotMeta,
-    StoredMembership,
+    CommittedLeaderId, Entry, EntryPayload, GroupId, LogId, Member, NodeId, ProposalOutcomes, RaftTypes,
+    SnapshotFile, SnapshotMeta, StoredMembership,
 };
-use quorate_environment::{Environment, WorkerHandle};
+use quorate_environment::{Environment, Fact, WorkerHandle};
 use tokio::sync::{Mutex as AsyncMutex, Notify, oneshot};
 
 use super::checkpoint::Signals;
-use super::core::{StateCore, closed};
+use super::core::{State, StateCore, closed};
 use super::worker::StateJob;
 use crate::failure::{FailureSignal, StorageFailure};
 use crate::snapshot::{SnapshotShelf, SnapshotWriter};
@@ -38,6 +38,7 @@ impl<E: Environment> Clone for StateStore<E> {
 /// The way to the state and its worker.
 pub(crate) struct StateHandle<E: Environment> {
     pub(crate) environment: E,
+    pub(crate) group: GroupId,
     pub(crate) core: Arc<StateCore>,
     /// `None` once the storage is closed.
     pub(crate) jobs: Mutex<Option<WorkerHandle<StateJob>>>,
@@ -70,6 +71,38 @@ impl<E: Environment> StateHandle<E> {
     fn submit(&self, job: StateJob) -> Result<(), StorageFailure> {
         let jobs = self.jobs.lock().expect("no code panics while it holds the state's queue");
         jobs.as_ref().ok_or_else(closed)?.submit(job).map_err(|_| closed())
+    }
+
+    /// Lets the world witness that an entry has been applied.
+    fn applied(&self, entry: &Entry) {
+        self.environment.witness(|| {
+            Some(Fact::Applied {
+                group: self.group.0,
+                term: entry.log_id.committed_leader_id().term,
+                index: entry.log_id.index(),
+                proposal: match &entry.payload {
+                    EntryPayload::Normal(proposal) => &proposal.0,
+                    EntryPayload::Blank | EntryPayload::Membership(_) => &[],
+                },
+            })
+        });
+        self.stands();
+    }
+
+    /// Lets the world witness where the state stands.
+    fn stands(&self) {
+        let stands = |state: &State| {
+            let (log_id, summary) = (state.applied.last_log_id?, state.machine.summary());
+            Some(Fact::Stands {
+                group: self.group.0,
+                term: log_id.committed_leader_id().term,
+                index: log_id.index(),
+                revision: summary.revision,
+                digest: summary.digest,
+            })
+        };
+        // A storage that is closed stands nowhere.
+        self.environment.witness(|| self.core.read(stands).flatten());
     }
 
     /// Writes all that is applied to disk. Returns when it is there.
@@ -146,6 +179,7 @@ impl<E: Environment> RaftStateMachine<RaftTypes<E::Runtime>> for StateStore<E> {
             handle.wait_for_room().await?;
             let (outcomes, bytes) =
                 handle.core.apply(&entry).inspect_err(|failure| handle.failure.report(failure.clone()))?;
+            handle.applied(&entry);
             handle.signals.changed();
             if bytes > handle.checkpoint_bytes {
                 handle.signals.press();
@@ -165,7 +199,9 @@ impl<E: Environment> RaftStateMachine<RaftTypes<E::Runtime>> for StateStore<E> {
         let guard = self.handle.writing.clone().lock_owned().await;
         let (done, installed) = oneshot::channel();
         self.handle.submit(StateJob::Install { meta: meta.clone(), file, done, guard })?;
-        Ok(installed.await.map_err(|_| closed())??)
+        installed.await.map_err(|_| closed())??;
+        self.handle.stands();
+        Ok(())
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<RaftSnapshot>, io::Error> {
