@@ -100,6 +100,7 @@ impl<E: Environment> Storage<E> {
                 environment: environment.clone(),
                 group,
                 core,
+                log: log.clone(),
                 jobs: Mutex::new(Some(jobs)),
                 failure: failure.clone(),
                 signals: signals.clone(),

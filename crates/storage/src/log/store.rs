@@ -122,6 +122,19 @@ impl<E: Environment> LogHandle<E> {
         }
     }
 
+    /// Waits until every entry up to `index` is on disk.
+    pub(crate) async fn await_flushed(&self, index: u64) -> Result<(), StorageFailure> {
+        loop {
+            let mut round_done = std::pin::pin!(self.round_done.notified());
+            round_done.as_mut().enable();
+            self.failure.check()?;
+            if lock(&self.view).is_flushed(index) {
+                return Ok(());
+            }
+            round_done.await;
+        }
+    }
+
     /// Asks for a round that writes what could wait until now, without waiting for it.
     pub(crate) fn request_sync(&self) -> Result<(), StorageFailure> {
         self.change(|_| Some(LogJob::Sync { done: None }))

@@ -241,6 +241,12 @@ impl LogView {
         }
     }
 
+    /// Whether every entry up to `index` is on disk.
+    pub(crate) fn is_flushed(&self, index: u64) -> bool {
+        let first_unflushed = self.tail.iter().find(|it| it.sequence > self.flushed_sequence);
+        first_unflushed.is_none_or(|it| it.entry.log_id.index() > index)
+    }
+
     /// Bytes of the entries behind `index`, roughly.
     pub(crate) fn bytes_after(&self, index: Option<u64>) -> u64 {
         self.marks.bytes_after(index)
@@ -377,10 +383,12 @@ mod tests {
         let (second, second_bytes) = view.append(&entries(2, 1..3));
         view.flushed(first, first_bytes, Duration::ZERO);
         assert_eq!(tail_indexes(&view), [1, 2], "other entries with these indexes are on disk");
+        assert!(view.is_flushed(0) && !view.is_flushed(1));
         view.flushed(truncation, 0, Duration::ZERO);
         assert_eq!(tail_indexes(&view), [1, 2]);
         view.flushed(second, second_bytes, Duration::ZERO);
         assert_eq!(tail_indexes(&view), [0; 0]);
+        assert!(view.is_flushed(2));
         assert_eq!(view.unflushed_bytes(), 0);
     }
 

@@ -18,6 +18,7 @@ use super::checkpoint::Signals;
 use super::core::{State, StateCore, closed};
 use super::worker::StateJob;
 use crate::failure::{FailureSignal, StorageFailure};
+use crate::log::LogHandle;
 use crate::snapshot::{SnapshotShelf, SnapshotWriter};
 
 /// A snapshot in openraft's terms.
@@ -40,6 +41,7 @@ pub(crate) struct StateHandle<E: Environment> {
     pub(crate) environment: E,
     pub(crate) group: GroupId,
     pub(crate) core: Arc<StateCore>,
+    pub(crate) log: Arc<LogHandle<E>>,
     /// `None` once the storage is closed.
     pub(crate) jobs: Mutex<Option<WorkerHandle<StateJob>>>,
     pub(crate) failure: Arc<FailureSignal>,
@@ -106,10 +108,17 @@ impl<E: Environment> StateHandle<E> {
     }
 
     /// Writes all that is applied to disk. Returns when it is there.
+    ///
+    /// What is applied is committed, which other nodes' disks may have seen to while this node's log is
+    /// still on its way. The log goes first: after a power loss, a state that is ahead of its log would
+    /// leave Raft with a log that ends before what it has applied.
     pub(crate) async fn checkpoint(&self) -> Result<(), StorageFailure> {
         let guard = self.writing.clone().lock_owned().await;
         self.failure.check()?;
         let Some(frozen) = self.core.freeze()? else { return Ok(()) };
+        if let Some(applied) = &frozen.applied.last_log_id {
+            self.log.await_flushed(applied.index()).await?;
+        }
         let (done, written) = oneshot::channel();
         self.submit(StateJob::Checkpoint { frozen, done, guard })?;
         written.await.map_err(|_| closed())?
@@ -157,7 +166,7 @@ impl<E: Environment> StateHandle<E> {
 
 impl From<crate::snapshot::KeptSnapshot> for RaftSnapshot {
     fn from(kept: crate::snapshot::KeptSnapshot) -> Self {
-        Snapshot { meta: kept.meta, snapshot: SnapshotFile::keep(kept.path) }
+        Snapshot { meta: kept.meta, snapshot: kept.file }
     }
 }
 
