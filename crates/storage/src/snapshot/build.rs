@@ -68,7 +68,7 @@ impl SnapshotWriter {
             &self.cancelled,
         )?;
         let kept = self.shelf.publish(&unfinished, &meta)?;
-        tracing::info!(path = %kept.path.display(), bytes = kept.bytes, "wrote a snapshot");
+        tracing::info!(path = %kept.file.path().display(), bytes = kept.bytes, "wrote a snapshot");
         Ok(kept)
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
-use quorate_consensus::SnapshotMeta;
+use quorate_consensus::{SnapshotFile, SnapshotMeta};
 
 use super::reader::{SnapshotError, SnapshotReader};
 use crate::durable;
@@ -15,10 +15,10 @@ use crate::layout::{SNAPSHOTS, UNFINISHED_SUFFIX};
 const SUFFIX: &str = ".snapshot";
 
 /// A finished snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct KeptSnapshot {
     pub(crate) meta: SnapshotMeta,
-    pub(crate) path: PathBuf,
+    pub(crate) file: SnapshotFile,
     pub(crate) bytes: u64,
 }
 
@@ -49,7 +49,7 @@ impl SnapshotShelf {
         found.sort_by_key(|kept| kept.meta.last_log_id);
         let current = found.pop();
         for older in found {
-            fs::remove_file(&older.path).map_err(OpenError::io(&older.path))?;
+            fs::remove_file(older.file.path()).map_err(OpenError::io(older.file.path()))?;
         }
         Ok(Self { path, current: Mutex::new(current) })
     }
@@ -65,13 +65,14 @@ impl SnapshotShelf {
     }
 
     /// Keeps a file that is flushed, instead of what was kept before. If there is a newer one already,
-    /// removes the file instead. Gives the newest one.
+    /// removes the file instead. Gives the newest one. What was kept before is removed when those who are
+    /// about to send it have finished.
     pub(crate) fn publish(&self, file: &Path, meta: &SnapshotMeta) -> io::Result<KeptSnapshot> {
         let mut current = self.lock();
         if let Some(newer) = &*current
             && newer.meta.last_log_id >= meta.last_log_id
         {
-            if newer.path != file {
+            if newer.file.path() != file {
                 fs::remove_file(file)?;
             }
             return Ok(newer.clone());
@@ -79,9 +80,9 @@ impl SnapshotShelf {
         let path = self.path.join(name(meta));
         durable::rename(file, &path)?;
         let bytes = fs::metadata(&path)?.len();
-        let kept = KeptSnapshot { meta: meta.clone(), path, bytes };
+        let kept = KeptSnapshot { meta: meta.clone(), file: SnapshotFile::keep(path), bytes };
         if let Some(older) = current.replace(kept.clone()) {
-            fs::remove_file(&older.path)?;
+            older.file.retire();
         }
         Ok(kept)
     }
@@ -110,7 +111,7 @@ fn inspect(root: &Path, name: &str, path: PathBuf) -> Result<KeptSnapshot, OpenE
     match SnapshotReader::inspect(&path) {
         Ok((header, _)) => {
             let bytes = fs::metadata(&path).map_err(OpenError::io(&path))?.len();
-            Ok(KeptSnapshot { meta: header.meta, path, bytes })
+            Ok(KeptSnapshot { meta: header.meta, file: SnapshotFile::keep(path), bytes })
         }
         Err(SnapshotError::Format(super::FormatError::NewerFormat { found })) => {
             Err(OpenError::NewerFormat {

@@ -93,6 +93,18 @@ async fn only_the_newest_snapshot_is_kept() {
 }
 
 #[tokio::test]
+async fn a_replaced_snapshot_stays_until_those_who_are_about_to_send_it_have_finished() {
+    let (node, running) = full_node(10).await;
+    let (_, about_to_be_sent) = build(&running).await;
+    running.apply([counting(1, 10)]).await;
+    let (_, newest) = build(&running).await;
+    assert!(about_to_be_sent.path().exists());
+    drop(about_to_be_sent);
+    assert_eq!(only_file(&node), newest.path());
+    running.close().await;
+}
+
+#[tokio::test]
 async fn unfinished_files_and_states_are_swept_at_the_start() {
     let (node, running) = full_node(10).await;
     let (meta, _) = build(&running).await;
