@@ -19,7 +19,7 @@ use crate::nemesis;
 use crate::oracles::agreement::{Agreement, Found};
 use crate::oracles::{Violation, linearizability};
 use crate::panics;
-use crate::plan::Plan;
+use crate::plan::{ClientPlan, Plan};
 use crate::recorder::{NodeStatus, Recorder};
 use crate::workload::{Client, Ended, Workload, client_machine, key_name};
 
@@ -40,6 +40,8 @@ const SERVICE_LIMIT: Duration = Duration::from_secs(10);
 const CONVERGENCE_LIMIT: Duration = Duration::from_secs(10);
 /// How long clients may take to come to the least number of operations once all is well.
 const OPERATIONS_LIMIT: Duration = Duration::from_secs(120);
+/// What was proposed in the last moment is committed by then.
+const LAST_REPLICATION: Duration = Duration::from_millis(500);
 const WATCH_INTERVAL: Duration = Duration::from_millis(50);
 /// The clients that look whether nodes serve have numbers above those that work.
 const PROBE: u64 = 100;
@@ -94,6 +96,7 @@ impl Run<'_> {
         keys.extend(self.serve(cluster).await?);
         self.complete_operations().await?;
         workload.finish().await;
+        self.quiesce().await;
         self.converge().await?;
         self.compare(cluster, &keys).await
     }
@@ -213,6 +216,14 @@ impl Run<'_> {
             SERVICE_RETURNS,
             format!("{answered} operations were answered after {OPERATIONS_LIMIT:?}"),
         )
+    }
+
+    /// A client that has given up may have left a request behind that a server still works on: waits
+    /// until no server has the time for that.
+    async fn quiesce(&self) {
+        let impatience = |client: &ClientPlan| client.server_timeout_ms.saturating_sub(client.patience_ms);
+        let left_ms = self.plan.workload.clients.iter().map(impatience).max().unwrap_or(0);
+        sleep(Duration::from_millis(left_ms) + LAST_REPLICATION).await;
     }
 
     async fn converge(&self) -> Option<()> {
