@@ -1,0 +1,74 @@
+//! Plans: what a seed gives can be run, and what was written can be read.
+#![cfg(madsim)]
+
+use std::collections::BTreeSet;
+
+use quorate_sim::plan::{Fault, Plan, Target, derive};
+
+/// A plan of version 1 with a fault of every kind. It must stay readable: kept failures are such files.
+const VERSION_1: &str = include_str!("data/plan-version-1.json");
+
+#[test]
+fn plans_of_version_1_are_read_and_written_unchanged() {
+    let plan = Plan::from_json(VERSION_1).expect("is a plan");
+    assert_eq!(plan.seed, u64::MAX);
+    assert_eq!(plan.faults.len(), 12);
+    assert_eq!(plan.faults[7].fault, Fault::Kill { target: Target::Leader });
+    assert_eq!(plan.to_json(), VERSION_1);
+}
+
+#[test]
+fn what_a_seed_gives_can_be_run_and_survives_a_file() {
+    for seed in 0..500 {
+        let plan = derive(seed);
+        plan.check().unwrap_or_else(|reason| panic!("seed {seed}: {reason}"));
+        assert_eq!(Plan::from_json(&plan.to_json()).as_ref(), Ok(&plan));
+        assert_eq!(derive(seed), plan);
+        let last = plan.faults.iter().map(|planned| planned.at_ms + planned.duration_ms).max();
+        assert!(last <= Some(plan.workload.duration_ms), "seed {seed}: a fault outlasts the workload");
+        assert!(plan.workload.duration_ms >= 30_000 && plan.workload.operations_min >= 300);
+    }
+}
+
+#[test]
+fn a_few_seeds_see_every_kind_of_fault() {
+    let names: BTreeSet<&str> =
+        (0..50).flat_map(|seed| derive(seed).faults).map(|planned| planned.fault.name()).collect();
+    let all = [
+        "deafen",
+        "delay",
+        "isolate",
+        "isolate leader",
+        "kill",
+        "kill leader",
+        "loss",
+        "mute",
+        "one way",
+        "pause",
+        "power loss",
+        "power loss of several",
+        "restart",
+        "slow disk",
+        "split",
+    ];
+    assert_eq!(names, BTreeSet::from(all));
+}
+
+#[track_caller]
+fn check_refused(change: impl FnOnce(&mut Plan), expected: &str) {
+    let mut plan = Plan::from_json(VERSION_1).expect("is a plan");
+    change(&mut plan);
+    let reason = Plan::from_json(&plan.to_json()).expect_err("cannot be run");
+    assert!(reason.contains(expected), "{reason}");
+}
+
+#[test]
+fn a_plan_that_cannot_be_run_is_refused() {
+    check_refused(|plan| plan.version = 2, "version 2");
+    check_refused(|plan| plan.members = 0, "0 members");
+    check_refused(|plan| plan.members = 3, "no member 5");
+    check_refused(|plan| plan.workload.clients.clear(), "clients");
+    check_refused(|plan| plan.workload.clients[0].home = Some(6), "no member 6");
+    check_refused(|plan| plan.broken_for_ever.push(plan.broken_for_ever[0]), "minority");
+    assert!(Plan::from_json(&VERSION_1.replace("at_ms", "at")).is_err(), "an unknown field");
+}
