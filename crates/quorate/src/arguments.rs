@@ -15,6 +15,11 @@ pub struct Arguments {
     #[arg(long, global = true, env = "QUORATE_LOG", default_value = "info", value_name = "FILTER")]
     pub log: String,
 
+    /// How many threads run the network and Raft; disk writes have threads of their own. By default half
+    /// as many as there are cores.
+    #[arg(long, global = true, env = "QUORATE_WORKER_THREADS", value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub worker_threads: Option<u16>,
+
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

@@ -24,10 +24,12 @@ fn main() -> ExitCode {
         return fail(&format!("--log: '{}' is not a log filter: {error}", arguments.log), ExitCode::from(2));
     }
     stop_on_panic();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("cannot start: {error}"), ExitCode::FAILURE),
-    };
+    let threads = arguments.worker_threads.map_or_else(worker_threads_default, usize::from);
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return fail(&format!("cannot start: {error}"), ExitCode::FAILURE),
+        };
     match runtime.block_on(run(arguments.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error.to_string(), error.exit_code()),
@@ -43,6 +45,14 @@ async fn run(command: Command) -> Result<(), CommandError> {
         Command::Delete(arguments) => client_commands::delete(arguments).await,
         Command::Status(arguments) => client_commands::status(arguments).await,
     }
+}
+
+/// Half of the cores: a request costs less processor time than it costs to wake another thread for it, and
+/// the storage workers, the kernel and, on one machine, the other nodes want cores too. On two cores, one
+/// thread made three nodes 20 to 50 % faster at puts than two.
+fn worker_threads_default() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (cores / 2).max(1)
 }
 
 fn start_logging(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
