@@ -9,7 +9,7 @@ use std::sync::Arc;
 use quorate_consensus::{SnapshotFile, SnapshotMeta};
 use quorate_kv::{Machine, check_record};
 
-use super::core::State;
+use super::applied_state::State;
 use super::tables::StateTables;
 use super::worker::{StateWorker, tables_failure};
 use crate::directory::remove_directory;

@@ -8,8 +8,8 @@
 //! So the state on disk is always that of one moment, the *checkpoint*, and says which; after a crash
 //! openraft applies the log behind it again.
 
+mod applied_state;
 mod checkpoint;
-mod core;
 mod install;
 mod layer;
 mod mark;
@@ -19,8 +19,8 @@ mod store;
 mod tables;
 mod worker;
 
+pub(crate) use applied_state::{State, StateCore};
 pub(crate) use checkpoint::{Checkpointer, Signals};
-pub(crate) use core::{State, StateCore};
 pub(crate) use mark::CheckpointMark;
 pub use reader::{Applied, ReadError, StateReader};
 pub(crate) use store::StateHandle;

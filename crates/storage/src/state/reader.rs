@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quorate_consensus::LogId;
 use quorate_kv::{KeyValue, Machine, Summary};
 
-use super::core::{State, StateCore};
+use super::applied_state::{State, StateCore};
 
 /// Reads the state of this replica, as of the last entry that it applied. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -14,8 +14,8 @@ use quorate_consensus::{
 use quorate_environment::{Environment, Fact, WorkerHandle};
 use tokio::sync::{Mutex as AsyncMutex, Notify, oneshot};
 
+use super::applied_state::{State, StateCore, closed};
 use super::checkpoint::Signals;
-use super::core::{State, StateCore, closed};
 use super::worker::StateJob;
 use crate::failure::{FailureSignal, StorageFailure};
 use crate::log::LogHandle;

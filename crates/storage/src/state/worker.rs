@@ -7,7 +7,7 @@ use quorate_environment::Worker;
 use quorate_environment::mutant::{self, Mutant};
 use tokio::sync::{Notify, OwnedMutexGuard, oneshot};
 
-use super::core::{Frozen, StateCore};
+use super::applied_state::{Frozen, StateCore};
 use super::mark::CheckpointMark;
 use super::tables::TablesError;
 use crate::directory::DataDirectory;
