@@ -3,6 +3,13 @@
 //! Requests go out as fast as the window allows; answers come back in their order. There is no task
 //! behind it: polling the stream of answers also moves the requests, so that dropping it stops
 //! everything.
+//!
+//! openraft does not tell answers apart by request: a confirmation of the log up to some entry counts for
+//! every request so far that ends there or before, and as of the time of the *latest* of them. So when a
+//! request without entries (it carries the commit index) has followed one with entries, the confirmation
+//! of the first would pass for one of the second, and a leader that was deposed in between would take it
+//! for proof that it still leads, and serve a stale read. Hence a confirmation that a later request will
+//! repeat is held back until that later request has its own answer.
 
 use std::collections::VecDeque;
 use std::future::{Future, pending};
@@ -80,6 +87,7 @@ struct Outgoing {
 
 struct Unanswered {
     payload_bytes: usize,
+    last_log_id: Option<LogId>,
     since: Moment,
     forged: bool,
 }
@@ -215,10 +223,9 @@ where
             // There is no sense in trying again at once.
             return Err(RPCError::Unreachable(Unreachable::from_string(reason)));
         }
-        let last_log_id = request.entries.last().map(|entry| entry.log_id).or(request.prev_log_id);
         self.outgoing = Some(Outgoing {
             payload,
-            last_log_id,
+            last_log_id: last_log_id::<E>(&request),
             has_entries: !request.entries.is_empty(),
             is_last: self.input_ended && self.looked_ahead.is_none(),
             since: self.environment.now(),
@@ -258,7 +265,12 @@ where
         }
         let payload_bytes = outgoing.payload.len();
         self.unanswered_bytes += payload_bytes;
-        self.unanswered.push_back(Unanswered { payload_bytes, since: outgoing.since, forged });
+        self.unanswered.push_back(Unanswered {
+            payload_bytes,
+            last_log_id: outgoing.last_log_id,
+            since: outgoing.since,
+            forged,
+        });
         Ok(())
     }
 
@@ -276,7 +288,18 @@ where
         let result = StreamAppendResult::<Types<E>>::decode(frame.payload)
             .map_err(|error| network_error(format!("malformed answer: {error}")))?;
         self.confirmed_once |= result.is_ok();
-        Ok(if request.forged && result.is_ok() { None } else { Some(result) })
+        let is_repeated = result.as_ref().is_ok_and(|confirmed| self.will_be_repeated(confirmed));
+        Ok(if is_repeated || (request.forged && result.is_ok()) { None } else { Some(result) })
+    }
+
+    /// Whether a later request, which openraft has handed over already, will be answered with the same
+    /// confirmation.
+    fn will_be_repeated(&self, confirmed: &Option<LogId>) -> bool {
+        let unanswered = self.unanswered.front().map(|request| request.last_log_id);
+        let next = unanswered
+            .or_else(|| self.outgoing.as_ref().map(|outgoing| outgoing.last_log_id))
+            .or_else(|| self.looked_ahead.as_ref().map(last_log_id::<E>));
+        next.is_some_and(|last_log_id| last_log_id <= *confirmed)
     }
 
     fn oldest(&self) -> Option<Moment> {
@@ -324,4 +347,9 @@ impl<E: Environment, S> Drop for AppendStream<E, S> {
             );
         }
     }
+}
+
+/// The last entry of the log that a request is about.
+fn last_log_id<E: Environment>(request: &Request<E>) -> Option<LogId> {
+    request.entries.last().map(|entry| entry.log_id).or(request.prev_log_id)
 }

@@ -140,6 +140,39 @@ async fn a_single_request_larger_than_the_window_passes() {
     assert_eq!(confirmed(&answers), [1, 2]);
 }
 
+/// A request without entries, as openraft sends it to tell of a commit.
+fn commit_behind(index: u64) -> Request {
+    AppendEntriesRequest { entries: vec![], ..append(index + 1, 0) }
+}
+
+#[tokio::test]
+async fn a_confirmation_does_not_pass_for_one_of_a_later_request() {
+    let mut world = world().await;
+    let raft = world.node.handler.fake_raft();
+    raft.append_gate.forget_permits(usize::MAX);
+    let environment = world.environment;
+    let input = stream::iter(vec![append(1, 1), commit_behind(1)]).chain(stream::pending());
+    let answers = world.network.stream_append(Box::pin(input), option()).await.expect("the stream opens");
+    let mut answers = std::pin::pin!(answers);
+    let first_is_answered = async {
+        eventually(&environment, "both arrive", || raft.arrived.load(Ordering::Relaxed) == 2).await;
+        raft.append_gate.add_permits(1);
+        environment.sleep(Duration::from_millis(50)).await;
+    };
+    match futures::future::select(answers.next(), std::pin::pin!(first_is_answered)).await {
+        futures::future::Either::Left((answer, _)) => panic!("the second is not answered yet: {answer:?}"),
+        futures::future::Either::Right(_) => raft.append_gate.add_permits(1),
+    }
+    assert_eq!(confirmed(&[answers.next().await.expect("an answer")]), [1]);
+}
+
+#[tokio::test]
+async fn what_a_later_request_repeats_is_confirmed_once() {
+    let mut world = world().await;
+    let requests = vec![append(1, 1), commit_behind(1), append(2, 1), append(3, 1), commit_behind(3)];
+    assert_eq!(confirmed(&world.append_all(requests).await), [1, 2, 3]);
+}
+
 #[tokio::test]
 async fn a_conflict_ends_the_stream() {
     let mut world = world().await;
