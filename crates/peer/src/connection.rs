@@ -33,6 +33,10 @@ pub(crate) struct Connection<E: Environment> {
     calls: Semaphore,
     /// When there was last a sign of life of the peer, in milliseconds of the environment's clock.
     last_sign_ms: AtomicU64,
+    /// Since when a sign of life has been due, by the same clock: the first request after the last sign
+    /// that found nothing else awaited. 0 if none has. It outlives the request, or a row of requests whose
+    /// senders give up soon, such as heartbeats, would never find out that nobody listens.
+    due_since_ms: AtomicU64,
     /// When something was last sent, by the same clock.
     last_use_ms: AtomicU64,
     ended: CancellationToken,
@@ -78,6 +82,7 @@ impl<E: Environment> Connection<E> {
             next_request_id: AtomicU64::new(1),
             calls: Semaphore::new(CALLS_IN_FLIGHT_MAX),
             last_sign_ms: AtomicU64::new(now_ms),
+            due_since_ms: AtomicU64::new(0),
             last_use_ms: AtomicU64::new(now_ms),
             ended: CancellationToken::new(),
             end_reason: OnceLock::new(),
@@ -190,9 +195,9 @@ impl<E: Environment> Connection<E> {
     fn register(self: &Arc<Self>, waiter: Waiter) -> Result<Registration<E>, CallError> {
         let mut waiting = self.lock_waiting();
         let Some(waiting) = waiting.as_mut() else { return Err(self.not_sent()) };
-        if waiting.is_empty() {
+        if waiting.is_empty() && self.due_since_ms.load(Ordering::Relaxed) == 0 {
             // Silence counts from when something is awaited.
-            self.last_sign_ms.store(milliseconds(self.environment.now()), Ordering::Relaxed);
+            self.due_since_ms.store(milliseconds(self.environment.now()).max(1), Ordering::Relaxed);
         }
         let request_id = self.next_request_id.fetch_add(1, Ordering::Relaxed);
         waiting.insert(request_id, waiter);
@@ -207,9 +212,7 @@ impl<E: Environment> Connection<E> {
             }
             match E::Runtime::select2(self.ended.cancelled(), reader.fill()).await {
                 Select2::First(()) => return,
-                Select2::Second(Ok(())) => {
-                    self.last_sign_ms.store(milliseconds(self.environment.now()), Ordering::Relaxed);
-                }
+                Select2::Second(Ok(())) => self.note_sign_of_life(),
                 Select2::Second(Err(ReadError::Closed)) => break "the peer closed the connection".to_owned(),
                 Select2::Second(Err(error)) => break error.to_string(),
             }
@@ -255,7 +258,7 @@ impl<E: Environment> Connection<E> {
     async fn write(self: Arc<Self>, mut writer: WriteHalf<E::Stream>) {
         // A large frame on a slow line keeps the line busy for longer than silence may last. That it
         // moves at all shows that the peer lives.
-        let alive = || self.last_sign_ms.store(milliseconds(self.environment.now()), Ordering::Relaxed);
+        let alive = || self.note_sign_of_life();
         let write = write_outbox(&self.environment, &self.outbox, &mut writer, alive);
         let written = match E::Runtime::select2(self.ended.cancelled(), write).await {
             Select2::First(()) => return,
@@ -264,6 +267,11 @@ impl<E: Environment> Connection<E> {
         if let Err(error) = written {
             self.end(format!("writing failed: {error}"));
         }
+    }
+
+    fn note_sign_of_life(&self) {
+        self.last_sign_ms.store(milliseconds(self.environment.now()), Ordering::Relaxed);
+        self.due_since_ms.store(0, Ordering::Relaxed);
     }
 
     /// Finds out whether the other end still lives while something is awaited from it, and ends a
@@ -275,10 +283,12 @@ impl<E: Environment> Connection<E> {
                 return;
             }
             let now_ms = milliseconds(self.environment.now());
-            let silent_ms = now_ms.saturating_sub(self.last_sign_ms.load(Ordering::Relaxed));
+            let due_since_ms = self.due_since_ms.load(Ordering::Relaxed);
+            let silent_since_ms = self.last_sign_ms.load(Ordering::Relaxed).max(due_since_ms);
+            let silent_ms = now_ms.saturating_sub(silent_since_ms);
             let unused_ms = now_ms.saturating_sub(self.last_use_ms.load(Ordering::Relaxed));
             let is_waited_for = self.lock_waiting().as_ref().is_some_and(|waiting| !waiting.is_empty());
-            if !is_waited_for {
+            if !is_waited_for && due_since_ms == 0 {
                 if u128::from(unused_ms) >= IDLE_CLOSE.as_millis() {
                     self.end("it was not used");
                 }

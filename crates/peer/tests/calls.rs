@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -287,6 +289,30 @@ async fn a_connection_that_falls_silent_is_given_up() {
         .expect_err("silence");
     assert!(matches!(error, CallError::Unknown(Unknown::ConnectionLost(_))), "{error}");
     assert!(environment.now().saturating_since(begun) >= SILENCE_MAX);
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_given_up_though_every_caller_gives_up_sooner() {
+    let environment = TokioEnvironment::new();
+    let dials = Arc::new(AtomicUsize::new(0));
+    let counted = dials.clone();
+    let address = raw_listener(move |stream| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        welcome_and_stall(stream)
+    })
+    .await;
+    let peers = peers_of(&environment, 1);
+    let member = Member { peer_address: address, client_url: String::new() };
+    let begun = environment.now();
+    let waited = || environment.now().saturating_since(begun);
+    while dials.load(Ordering::Relaxed) < 2 {
+        assert!(waited() < PATIENCE, "the silence is not noticed");
+        let deadline = environment.now() + Duration::from_millis(30);
+        let call = peers.call(NodeId::new(2, 1_002), &member, GroupId::FIRST, request::ECHO, b"", deadline);
+        call.await.expect_err("silence");
+        environment.sleep(Duration::from_millis(20)).await;
+    }
+    assert!(waited() >= SILENCE_MAX);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
