@@ -3,9 +3,12 @@
 //! ```text
 //! quorate-sim --seed S [--mutant NAME] [--trace FILE|-] [--output DIR]
 //! quorate-sim --plan FILE [--mutant NAME] [--trace FILE|-] [--output DIR]
+//! quorate-sim --seed S --log FILTER
 //! quorate-sim --show-plan S
 //! quorate-sim --list-mutants
 //! ```
+//!
+//! `--log` writes what the nodes log to standard error, with the virtual time: `openraft=debug`, say.
 //!
 //! One process runs one simulation. Standard output ends with the report, a line of JSON. The exit code
 //! is 0 if every property held, 1 if not, and 2 if there was nothing to run.
@@ -18,6 +21,9 @@ use std::sync::Arc;
 
 use quorate_environment::mutant::{self, Mutant};
 use quorate_jepsen::jsonl::write_jsonl;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 
 use crate::panics;
 use crate::plan::{self, Plan};
@@ -34,6 +40,7 @@ struct Arguments {
     show_plan: Option<u64>,
     mutant: Option<Mutant>,
     trace: Option<PathBuf>,
+    log: Option<String>,
     output: Option<PathBuf>,
     list_mutants: bool,
 }
@@ -66,6 +73,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
                 arguments.mutant = Some(mutant.ok_or_else(|| format!("there is no mutant '{name}'"))?);
             }
             "--trace" => arguments.trace = Some(value()?.into()),
+            "--log" => arguments.log = Some(value()?),
             "--output" => arguments.output = Some(value()?.into()),
             "--list-mutants" => arguments.list_mutants = true,
             _ => return Err(format!("'{word}' is not an option of quorate-sim")),
@@ -88,6 +96,9 @@ fn execute(arguments: Arguments) -> Result<bool, String> {
         (None, Some(path)) => read_plan(path)?,
         _ => return Err("give either --seed or --plan".to_owned()),
     };
+    if let Some(filter) = &arguments.log {
+        start_logging(filter)?;
+    }
     panics::remember();
     mutant::activate(arguments.mutant);
     let scratch = tempfile::Builder::new()
@@ -104,6 +115,30 @@ fn execute(arguments: Arguments) -> Result<bool, String> {
     }
     print(&format!("{}\n", report.to_json()))?;
     Ok(report.passed())
+}
+
+/// Shows what nodes log. Off by default: formatting costs several times what the simulation does.
+fn start_logging(filter: &str) -> Result<(), String> {
+    let filter = EnvFilter::builder().parse(filter).map_err(|error| format!("'{filter}': {error}"))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_timer(VirtualTime)
+        .with_ansi(false)
+        .with_writer(io::stderr)
+        .init();
+    Ok(())
+}
+
+/// Stamps log lines as the trace is.
+struct VirtualTime;
+
+impl FormatTime for VirtualTime {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        match madsim::time::TimeHandle::try_current() {
+            Some(time) => write!(writer, "{:>11.6}", time.elapsed().as_secs_f64()),
+            None => write!(writer, "{:>11}", "-"),
+        }
+    }
 }
 
 fn print(text: &str) -> Result<(), String> {
