@@ -55,7 +55,8 @@ enum Attempt {
 impl<E: Environment> Formation<E> {
     /// Tries until the node is part of a cluster, or until `shutdown`.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
-        let mut last_reason = String::new();
+        // The reason of the last attempt, and whether it has been told.
+        let mut last: Option<(String, bool)> = None;
         loop {
             let attempt = match E::Runtime::select2(shutdown.cancelled(), self.attempt()).await {
                 openraft_rt::Select2::First(()) => return,
@@ -63,11 +64,15 @@ impl<E: Environment> Formation<E> {
             };
             match attempt {
                 Attempt::Done => return,
+                // What has changed by the next attempt was only the cluster being formed.
+                Attempt::NotYet(reason) if last.as_ref().is_none_or(|(known, _)| *known != reason) => {
+                    last = Some((reason, false));
+                }
                 Attempt::NotYet(reason) => {
-                    if reason != last_reason {
+                    if last.as_ref().is_some_and(|(_, told)| !told) {
                         tracing::info!(%reason, "the cluster is not formed yet");
-                        last_reason = reason;
                     }
+                    last = Some((reason, true));
                 }
             }
             let pause = self.environment.sleep(self.environment.jitter(ATTEMPT_INTERVAL));
