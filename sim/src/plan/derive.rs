@@ -36,7 +36,7 @@ pub fn derive(seed: u64) -> Plan {
 
 fn network(dice: &mut Dice) -> NetworkPlan {
     let latency_min_us = dice.pick(&[200, 500, 1_000]);
-    let latency_max_us = latency_min_us + dice.pick(&[300, 2_000, 9_000]);
+    let latency_max_us = latency_min_us + dice.pick(&[300, 3_000, 9_000]);
     NetworkPlan { latency_min_us, latency_max_us }
 }
 
@@ -67,12 +67,27 @@ fn workload(dice: &mut Dice, members: u64, duration_ms: u64) -> WorkloadPlan {
     let keys = dice.pick(&[3, 5, 8, 20]);
     let value_bytes_max = dice.pick(&[16, 16, 256, 4_096]);
     let count = dice.range(3..=8);
-    let pause_ms_max = dice.pick(&[20, 60, 150]);
+    // Each operation costs real time. A seed asks either steadily and not too often, or in bursts in which
+    // clients get into each other's way.
+    let (burst_ms, rest_ms, pause_ms_max) = if dice.chance(50) {
+        (1_000, 0, 2_000 * count / dice.pick(&[30, 60, 120]))
+    } else {
+        let burst_ms = dice.range(100..=300);
+        (burst_ms, burst_ms * count, dice.pick(&[0, 3]))
+    };
     let mix = mix(dice);
     // Sticky clients stay with a node that has lost its cluster; others would leave it at once.
     let sticky = dice.chance(60);
     let clients = (0..count).map(|number| client(dice, members, number, sticky, pause_ms_max, mix)).collect();
-    WorkloadPlan { duration_ms, operations_min: OPERATIONS_MIN, keys, value_bytes_max, clients }
+    WorkloadPlan {
+        duration_ms,
+        operations_min: OPERATIONS_MIN,
+        burst_ms,
+        rest_ms,
+        keys,
+        value_bytes_max,
+        clients,
+    }
 }
 
 fn client(
@@ -87,7 +102,8 @@ fn client(
     // Some give up before the server does, some after.
     let server_timeout_ms = dice.pick(&[patience_ms / 2, patience_ms, patience_ms * 2]);
     let home = sticky.then_some(1 + number % members);
-    ClientPlan { home, patience_ms, server_timeout_ms, pause_ms_max, mix }
+    let read_back_percent = dice.pick(&[0, 20, 60]);
+    ClientPlan { home, patience_ms, server_timeout_ms, pause_ms_max, read_back_percent, mix }
 }
 
 fn mix(dice: &mut Dice) -> OperationMix {
@@ -158,7 +174,7 @@ fn fault(dice: &mut Dice, kind: Kind, members: u64) -> Fault {
             1 => Fault::Deafen { target: target(dice, members) },
             _ => Fault::OneWay { from: target(dice, members), to: target(dice, members) },
         },
-        Kind::Loss => Fault::Loss { percent: dice.pick(&[2, 10, 30]) },
+        Kind::Loss => Fault::Loss { percent: dice.pick(&[3, 15, 40]) },
         Kind::Delay => {
             let latency_min_us = dice.pick(&[5_000, 30_000, 80_000]);
             Fault::Delay { latency_min_us, latency_max_us: latency_min_us * dice.range(2..=4) }

@@ -128,8 +128,8 @@ impl Plan {
         if self.members == 0 || self.members > 9 {
             return Err(format!("a cluster of {} members cannot be simulated", self.members));
         }
-        if self.workload.clients.is_empty() || self.workload.keys == 0 {
-            return Err("a run needs clients and keys".to_owned());
+        if self.workload.clients.is_empty() || self.workload.keys == 0 || self.workload.burst_ms == 0 {
+            return Err("a run needs clients and keys, and time for clients to work".to_owned());
         }
         let in_range = |member: u64| (1..=self.members).contains(&member);
         let homes = self.workload.clients.iter().filter_map(|client| client.home);

@@ -10,6 +10,10 @@ pub struct WorkloadPlan {
     pub duration_ms: u64,
     /// How many operations must have been answered before clients stop.
     pub operations_min: u64,
+    /// All clients work together for so many milliseconds...
+    pub burst_ms: u64,
+    /// ...and then rest together for so many; 0 means that they never rest.
+    pub rest_ms: u64,
     /// How many keys there are. Few keys mean many operations on each.
     pub keys: u64,
     /// The longest value, in bytes.
@@ -30,6 +34,8 @@ pub struct ClientPlan {
     pub server_timeout_ms: u64,
     /// The longest pause between two operations, in milliseconds.
     pub pause_ms_max: u64,
+    /// After how many of a hundred acknowledged writes it reads the key at once, from any member.
+    pub read_back_percent: u64,
     /// Which operations.
     pub mix: OperationMix,
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use quorate_api::{Consistency, ErrorCode};
-use quorate_environment::Environment;
+use quorate_environment::{Environment, Moment};
 use quorate_jepsen::store::{Expected, StoreAnswer, StoreCall};
 
 use super::http::{Answer, Connections, NoAnswer};
@@ -85,7 +85,9 @@ impl Client {
         mut dice: Dice,
         stop: Arc<AtomicBool>,
     ) {
+        let began = self.environment.now();
         while !stop.load(Ordering::Relaxed) {
+            self.rest(began, &workload).await;
             let pause = Duration::from_millis(dice.range(0..=plan.pause_ms_max));
             let member = plan.home.unwrap_or_else(|| dice.range(1..=members));
             let key = key_name(dice.range(0..=workload.keys - 1));
@@ -97,13 +99,27 @@ impl Client {
                 1 => matches!(self.get_stale(member, &key).await, Ended::Answered(_)),
                 other => {
                     let call = self.write_call(other, &key, workload.value_bytes_max, &mut dice);
-                    matches!(self.call(member, &key, call).await, Ended::Answered(_))
+                    let answered = matches!(self.call(member, &key, call).await, Ended::Answered(_));
+                    if answered && dice.chance(plan.read_back_percent) {
+                        self.call(dice.range(1..=members), &key, StoreCall::Get).await;
+                    }
+                    answered
                 }
             };
             let pause = if answered { pause } else { pause.max(PAUSE_AFTER_FAILURE) };
             if !pause.is_zero() {
                 self.environment.sleep(pause).await;
             }
+        }
+    }
+
+    /// Rests if it is time to.
+    async fn rest(&self, began: Moment, workload: &WorkloadPlan) {
+        let worked_ms = self.environment.now().saturating_since(began).as_millis() as u64;
+        let period_ms = workload.burst_ms + workload.rest_ms;
+        let in_period_ms = worked_ms % period_ms;
+        if in_period_ms >= workload.burst_ms {
+            self.environment.sleep(Duration::from_millis(period_ms - in_period_ms)).await;
         }
     }
 
