@@ -363,7 +363,7 @@ mod tests {
              8877665544332211 0000010000000000";
         assert_golden(&page[..56], fields);
         assert!(page[56..4092].iter().all(|byte| *byte == 0));
-        assert_golden(&page[4092..], "GOLDEN_HEADER");
+        assert_golden(&page[4092..], "9031642f");
         assert_eq!(SegmentHeader::parse(&page), Ok(header()));
     }
 
@@ -384,7 +384,7 @@ mod tests {
         let records = one_of_each();
         render_batch(&mut buffer, header().seed(), (2, 9), &[&records.bytes]);
         assert_eq!(buffer.len(), 512);
-        assert_golden(&buffer[..28], "GOLDEN_BATCH");
+        assert_golden(&buffer[..28], "5d7722de d2000000 0200000000000000 0900000000000000 01000000");
         let records_bytes = records.bytes.len();
         assert_golden(&buffer[28..28 + records_bytes], "GOLDEN_RECORDS");
         let batch = Batch::find(&Bytes::from(buffer), 0, header().seed(), 2).expect("a batch");

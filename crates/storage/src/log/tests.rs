@@ -488,7 +488,8 @@ fn run_steps(steps: &[Step]) {
             log.writer.write(records).expect("write");
             log.retire();
         }
-        let found = Model { entries: log.read(), purged: log.files.contents().purged(), vote: log.vote() };
+        let purged = log.files.contents().purged();
+        let found = Model { entries: log.read(), purged, vote: log.vote() };
         assert_eq!(found, model);
     }
     drop(log);
