@@ -386,7 +386,16 @@ mod tests {
         assert_eq!(buffer.len(), 512);
         assert_golden(&buffer[..28], "5d7722de d2000000 0200000000000000 0900000000000000 01000000");
         let records_bytes = records.bytes.len();
-        assert_golden(&buffer[28..28 + records_bytes], "GOLDEN_RECORDS");
+        assert_golden(
+            &buffer[28..28 + records_bytes],
+            "06 46000000 01 01 0200000000000000 0700000000000000 0100000000000000 00 01 0200000000000000 0400000000000000 \
+             01 0100000000000000 0300000000000000 01 0500000000000000 \
+             01 2a000000 0500000000000000 01 0200000000000000 0500000000000000 01 08000000 70726f706f73616c a5580d56 \
+             02 08000000 0500000000000000 \
+             03 1a000000 01 0300000000000000 0700000000000000 0100000000000000 00 \
+             04 11000000 01 0200000000000000 0400000000000000 \
+             05 11000000 01 0200000000000000 0400000000000000",
+        );
         let batch = Batch::find(&Bytes::from(buffer), 0, header().seed(), 2).expect("a batch");
         assert_eq!((batch.sequence, batch.format, batch.end), (9, FORMAT, 512));
         let mut expected = records.changes;
