@@ -23,6 +23,7 @@ type Types = RaftTypes<<TokioEnvironment as Environment>::Runtime>;
 
 const COMMANDS: u64 = 64;
 const PROPOSALS: u64 = 4_000;
+const FLUSHES: u64 = 1_000;
 const KEYS: u64 = 1_000_000;
 
 fn entry(index: u64, commands: Vec<Command>) -> Entry {
@@ -92,6 +93,23 @@ async fn measure_puts(storage: &Storage<TokioEnvironment>, first: u64, in_flight
     );
 }
 
+/// Flushes of one entry each, one after the other: what a single client waits for.
+async fn measure_flushes(storage: &Storage<TokioEnvironment>, first: u64, value_bytes: usize) {
+    let mut log = storage.log_store();
+    let before = storage.status();
+    let started = Instant::now();
+    for index in first..first + FLUSHES {
+        let (flushed, receiver) = Types::oneshot();
+        let entry = entry(index, puts(index, 1, value_bytes, true));
+        log.append([entry], IOFlushed::<Types>::signal(flushed)).await.expect("append");
+        receiver.await.expect("told").expect("flushed");
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let after = storage.status();
+    let flush = (after.flush_total - before.flush_total) / (after.flush_count - before.flush_count) as u32;
+    println!("one entry of {value_bytes:>5} bytes: {:>6.0} flushes/s of {flush:?}", FLUSHES as f64 / seconds);
+}
+
 async fn measure_open(path: &Path) {
     let (_directory, storage) = open(path);
     let started = Instant::now();
@@ -127,6 +145,12 @@ async fn measure_open(path: &Path) {
 async fn main() {
     let place = std::env::args().nth(1).map_or_else(std::env::temp_dir, Into::into);
     let folder = tempfile::tempdir_in(place).expect("a temporary directory");
+    let (directory, storage) = open(&folder.path().join("flushes"));
+    for (round, value_bytes) in [300, 20_000].into_iter().enumerate() {
+        measure_flushes(&storage, round as u64 * FLUSHES, value_bytes).await;
+    }
+    storage.close().await.expect("close");
+    drop(directory);
     let (directory, storage) = open(&folder.path().join("puts"));
     for (round, in_flight_max) in [1, 3, 16].into_iter().enumerate() {
         measure_puts(&storage, round as u64 * PROPOSALS, in_flight_max).await;

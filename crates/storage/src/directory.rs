@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use quorate_consensus::{ClusterId, NodeId};
+use quorate_consensus::{ClusterId, GroupId, NodeId};
 use quorate_environment::Environment;
 
 use crate::durable;
@@ -13,6 +13,7 @@ use crate::error::OpenError;
 use crate::identity_file::{Identity, IdentityError};
 use crate::layout::{self, FORMAT, IDENTITY, LOCK, LOG, RECEIVED, SNAPSHOTS, UNFINISHED_SUFFIX};
 use crate::lmdb::{DIRECTORY_TABLE, Lmdb};
+use crate::log::recovery;
 
 /// A node's data directory, open and locked. Clones share it; the lock is released when the last one and
 /// every file of the storage are dropped.
@@ -172,7 +173,7 @@ fn create<E: Environment>(
     // 0 is kept for "no incarnation".
     let incarnation = environment.random_u64().max(1);
     let identity = Identity { node_id: NodeId::new(member, incarnation), cluster_id: ClusterId::NONE };
-    Lmdb::create(lock, LOG, identity.node_id)?;
+    recovery::create(lock, identity.node_id, GroupId::FIRST, environment.random_u64())?;
     Lmdb::create(lock, &layout::state_name(0), identity.node_id)?;
     let snapshots = path.join(SNAPSHOTS);
     durable::create_directory(&snapshots).map_err(OpenError::io(&snapshots))?;
@@ -181,13 +182,13 @@ fn create<E: Environment>(
     Ok(identity)
 }
 
-/// Removes what an interrupted [`create`] left, after making sure that it is no more than that: a log with
-/// tables in it belonged to a node that ran, and may hold a vote.
+/// Removes what an interrupted [`create`] left, after making sure that it is no more than that: a log
+/// that was written to belonged to a node that ran, and may hold a vote.
 fn sweep_interrupted_creation(lock: &Arc<DirectoryLock>) -> Result<(), OpenError> {
     let path = lock.path();
     let (mut finished, unfinished) = layout::state_directories(path).map_err(OpenError::io(path))?;
     let ran_before = finished.pop_if(|number| *number > 0).is_some()
-        || !is_untouched(lock, LOG)?
+        || !recovery::is_untouched(path, GroupId::FIRST)?
         || !is_untouched(lock, &layout::state_name(0))?;
     if ran_before {
         return Err(OpenError::missing(path, IDENTITY));

@@ -14,7 +14,7 @@ pub struct StorageFailure {
     pub what: &'static str,
     /// What went wrong.
     pub reason: String,
-    /// Whether it failed because the disk, or LMDB's map, is full.
+    /// Whether it failed because the disk, or the part of it set aside for the log or the state, is full.
     pub disk_full: bool,
 }
 
@@ -24,8 +24,12 @@ impl StorageFailure {
     }
 
     pub(crate) fn io(what: &'static str, error: &io::Error) -> Self {
-        let disk_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-        Self { disk_full, ..Self::new(what, error) }
+        Self { disk_full: Self::is_disk_full(error), ..Self::new(what, error) }
+    }
+
+    /// Whether the error says that the disk is full.
+    pub(crate) fn is_disk_full(error: &io::Error) -> bool {
+        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 
     pub(crate) fn lmdb(what: &'static str, error: &heed::Error) -> Self {

@@ -4,14 +4,15 @@
 //! <data directory>/
 //!   lock                 held while a process uses the directory
 //!   identity             member, incarnation, cluster, format: small, checksummed text
-//!   log/                 LMDB: entries, vote, committed index, purge bound
+//!   log/                 segment files: entries, vote, committed index, purge bound
 //!   state-<n>/           LMDB: the tables of the state machine as of the last checkpoint
 //!   snapshots/           the newest snapshot, a file
 //!   received/            snapshots that are arriving from a peer
 //! ```
 //!
 //! A write is acknowledged when a quorum has flushed it to the *log* and this node has applied it in
-//! *memory*. So the log is the only thing that is flushed in the path of a write ([`log`]); what has
+//! *memory*. So the log is the only thing that is flushed in the path of a write, and is made for that
+//! ([`log`]: measured, a batch in a segment file costs a fraction of an LMDB commit); what has
 //! been applied lives in an overlay above the state's LMDB environment and reaches it in a checkpoint
 //! every 100 ms or so, together with the log ID it stands for, in one transaction ([`state`]). After a
 //! crash the state is the last checkpoint, and the log behind it is applied again. The log is therefore

@@ -9,8 +9,10 @@ const GIB: u64 = 1 << 30;
 /// Limits and intervals of one node's storage. Local: none of them changes what the state machine does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageOptions {
-    /// How large the log's LMDB file may become. Address space, not disk space: the file grows as needed.
-    pub log_map_bytes: u64,
+    /// How much disk space all files of the log together may take.
+    pub log_bytes_max: u64,
+    /// How large one file of the log is. A write that is larger than this gets a file of its own.
+    pub log_segment_bytes: u64,
     /// How large the state's LMDB file may become. Address space, not disk space.
     pub state_map_bytes: u64,
     /// How long applied writes wait in memory before they are checkpointed. What is lost of them in a
@@ -39,7 +41,8 @@ pub struct StorageOptions {
 impl Default for StorageOptions {
     fn default() -> Self {
         Self {
-            log_map_bytes: 256 * GIB,
+            log_bytes_max: 256 * GIB,
+            log_segment_bytes: 16 * MIB,
             state_map_bytes: 1024 * GIB,
             checkpoint_interval: Duration::from_millis(100),
             checkpoint_bytes: 16 * MIB,

@@ -4,12 +4,12 @@
 //! still write what it has already promised and apply deletes.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::lmdb::Lmdb;
 
-/// The share of an LMDB map that is kept free, if that is less than the reserve.
-const MAP_RESERVE_SHARE: u64 = 8;
+/// The share of what is set aside for log or state that is kept free, if that is less than the reserve.
+const RESERVE_SHARE: u64 = 8;
 
 /// The room that was left when it was last measured. Measuring is a system call; asking is not.
 #[derive(Debug)]
@@ -17,27 +17,28 @@ pub(crate) struct DiskSpace {
     path: PathBuf,
     reserve_bytes: u64,
     disk_free_bytes: AtomicU64,
-    log_map: MapSpace,
-    state_map: MapSpace,
+    log: PartSpace,
+    log_starved: AtomicBool,
+    state: PartSpace,
 }
 
-/// The room in an LMDB map beyond the highest page ever used. Pages that were freed below it are not
-/// counted, so this errs towards "no room"; maps are far larger than disks.
+/// The room in what is set aside for a part: the files of the log, or an LMDB map beyond the highest page
+/// ever used. Pages that were freed below it are not counted, so this errs towards "no room"; maps are far
+/// larger than disks.
 #[derive(Debug)]
-struct MapSpace {
+struct PartSpace {
     free_bytes: AtomicU64,
     reserve_bytes: AtomicU64,
 }
 
-impl MapSpace {
+impl PartSpace {
     fn unknown() -> Self {
         Self { free_bytes: AtomicU64::new(u64::MAX), reserve_bytes: AtomicU64::new(0) }
     }
 
-    fn measure(&self, lmdb: &Lmdb, reserve_bytes: u64) {
-        let (used, size) = (lmdb.used_bytes(), lmdb.map_bytes());
+    fn measure(&self, (used, size): (u64, u64), reserve_bytes: u64) {
         self.free_bytes.store(size.saturating_sub(used), Ordering::Relaxed);
-        self.reserve_bytes.store(reserve_bytes.min(size / MAP_RESERVE_SHARE), Ordering::Relaxed);
+        self.reserve_bytes.store(reserve_bytes.min(size / RESERVE_SHARE), Ordering::Relaxed);
     }
 
     fn has_room(&self) -> bool {
@@ -48,8 +49,9 @@ impl MapSpace {
 impl DiskSpace {
     pub(crate) fn new(path: PathBuf, reserve_bytes: u64) -> Self {
         let disk_free_bytes = AtomicU64::new(u64::MAX);
-        let (log_map, state_map) = (MapSpace::unknown(), MapSpace::unknown());
-        let space = Self { path, reserve_bytes, disk_free_bytes, log_map, state_map };
+        let (log, state) = (PartSpace::unknown(), PartSpace::unknown());
+        let log_starved = AtomicBool::new(false);
+        let space = Self { path, reserve_bytes, disk_free_bytes, log, log_starved, state };
         space.measure_disk();
         space
     }
@@ -66,14 +68,21 @@ impl DiskSpace {
         }
     }
 
-    /// Measures what is left of the log's map.
-    pub(crate) fn measure_log(&self, lmdb: &Lmdb) {
-        self.log_map.measure(lmdb, self.reserve_bytes);
+    /// Notes what is left of the disk space set aside for the log, and whether its next file could not be
+    /// made.
+    pub(crate) fn measure_log(&self, used_bytes: u64, bytes_max: u64, starved: bool) {
+        self.log.measure((used_bytes, bytes_max), self.reserve_bytes);
+        self.log_starved.store(starved, Ordering::Relaxed);
+    }
+
+    /// Whether the log's next file could not be made for want of room.
+    pub(crate) fn is_log_starved(&self) -> bool {
+        self.log_starved.load(Ordering::Relaxed)
     }
 
     /// Measures what is left of the state's map.
     pub(crate) fn measure_state(&self, lmdb: &Lmdb) {
-        self.state_map.measure(lmdb, self.reserve_bytes);
+        self.state.measure((lmdb.used_bytes(), lmdb.map_bytes()), self.reserve_bytes);
     }
 
     /// Whether proposals may be taken. If there was no room, looks again: somebody may have made some.
@@ -81,7 +90,10 @@ impl DiskSpace {
         if self.disk_free_bytes() < self.reserve_bytes {
             self.measure_disk();
         }
-        self.disk_free_bytes() >= self.reserve_bytes && self.log_map.has_room() && self.state_map.has_room()
+        self.disk_free_bytes() >= self.reserve_bytes
+            && !self.is_log_starved()
+            && self.log.has_room()
+            && self.state.has_room()
     }
 
     /// Bytes free on the disk when last measured.

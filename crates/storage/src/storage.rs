@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quorate_consensus::{GroupId, LogId};
+use quorate_environment::mutant::{self, Mutant};
 use quorate_environment::{Environment, WorkerFinished};
 use tokio::sync::Notify;
 
@@ -11,7 +12,8 @@ use crate::directory::{DataDirectory, remove_directory};
 use crate::error::OpenError;
 use crate::failure::{FailureSignal, StorageFailure};
 use crate::layout::{LOG, state_directories, state_name};
-use crate::log::{LogHandle, LogStore, LogTables, LogView, LogWorker};
+use crate::log::recovery::{self, OpenedLog};
+use crate::log::{LogHandle, LogStore, LogView, LogWorker, LogWriter, SupplyHandle, SupplyWorker};
 use crate::options::StorageOptions;
 use crate::snapshot::{SnapshotShelf, SnapshotWriter};
 use crate::space::DiskSpace;
@@ -34,8 +36,9 @@ pub struct Storage<E: Environment> {
     space: Arc<DiskSpace>,
     failure: Arc<FailureSignal>,
     options: StorageOptions,
-    /// State's first, then the log's; taken by the first [`Storage::close`].
-    finished: Mutex<Option<(WorkerFinished, WorkerFinished)>>,
+    /// The workers' ends: the state's, the log's, and that of its files, which ends after the log's. Taken
+    /// by the first [`Storage::close`].
+    finished: Mutex<Option<[WorkerFinished; 3]>>,
 }
 
 impl<E: Environment> Storage<E> {
@@ -47,39 +50,46 @@ impl<E: Environment> Storage<E> {
         options: StorageOptions,
     ) -> Result<Self, OpenError> {
         let (lock, node_id) = (directory.lock(), directory.node_id());
-        let (log_tables, recovered) = LogTables::open(lock, options.log_map_bytes, node_id, group)?;
+        let opened = recovery::open(lock, node_id, group, &options)?;
         let state = open_state(directory, group, options.state_map_bytes)?;
         let shelf = Arc::new(SnapshotShelf::open(directory.path())?);
-        check_connected(directory, &recovered.purged, &state.applied.last_log_id, &shelf)?;
+        let purged = opened.files.contents().purged();
+        check_connected(directory, &purged, &state.applied.last_log_id, &shelf)?;
         let space = Arc::new(DiskSpace::new(directory.path().to_owned(), options.reserve_bytes));
-        space.measure_log(&log_tables.lmdb);
         space.measure_state(&state.overlay.tables().lmdb);
         let failure = Arc::new(FailureSignal::default());
         let mark = Arc::new(CheckpointMark::default());
         mark.set(state.applied.last_log_id);
 
         let signals = Arc::new(Signals::default());
-        let (log, log_finished) = {
-            let tables = Arc::new(log_tables);
-            let last_index = recovered.first_index.and(recovered.last).map(|last| last.index());
-            let view = Arc::new(Mutex::new(LogView::new(tables.clone(), recovered, options.tail_bytes_max)));
+        let (log, log_finished, supply_finished) = {
+            let OpenedLog { files, supply, end, last } = opened;
+            let supply_worker = SupplyWorker { supply: supply.clone(), failure: failure.clone() };
+            let (jobs, supply_finished) = environment.spawn_worker("log-segments", supply_worker);
+            let mut writer = LogWriter::new(files.clone(), end, SupplyHandle { supply, jobs });
+            let mut last = last;
+            if mutant::active(Mutant::LogTailLost) {
+                last = writer.lose_tail(last).map_err(OpenError::io(directory.path()))?;
+            }
+            writer.tidy(&space);
+            let view = Arc::new(Mutex::new(LogView::new(files, last, options.tail_bytes_max)));
+
             let round_done = Arc::new(Notify::new());
             let worker = LogWorker {
                 environment: environment.clone(),
-                tables,
+                writer,
                 view: view.clone(),
                 checkpoint: mark.clone(),
                 failure: failure.clone(),
                 space: space.clone(),
                 round_done: round_done.clone(),
                 sequence: 0,
-                last_index,
             };
             let (jobs, finished) = environment.spawn_worker("log", worker);
             let witness = (environment.clone(), group);
             let handle =
                 LogHandle::new(witness, view, jobs, failure.clone(), round_done, signals.clone(), &options);
-            (Arc::new(handle), finished)
+            (Arc::new(handle), finished, supply_finished)
         };
         let (state, state_finished) = {
             let core = Arc::new(StateCore::new(state));
@@ -122,7 +132,7 @@ impl<E: Environment> Storage<E> {
             interval: options.checkpoint_interval,
         };
         environment.spawn("checkpointer", checkpointer.run());
-        let finished = Mutex::new(Some((state_finished, log_finished)));
+        let finished = Mutex::new(Some([state_finished, log_finished, supply_finished]));
         Ok(Self { log, state, mark, space, failure, options, finished })
     }
 
@@ -147,8 +157,12 @@ impl<E: Environment> Storage<E> {
         async move { failure.wait().await }
     }
 
-    /// Whether proposals may be taken: disk and maps are above their low-water marks. Cheap.
+    /// Whether proposals may be taken: disk, log and state are above their low-water marks. Cheap.
     pub fn has_room(&self) -> bool {
+        if self.space.is_log_starved() {
+            // Has the log look again: somebody may have made room. A closed storage need not look.
+            let _ = self.log.request_sync();
+        }
         self.space.has_room()
     }
 
@@ -209,7 +223,7 @@ impl<E: Environment> Storage<E> {
     /// called when Raft has been shut down. Calls after the first do nothing.
     pub async fn close(&self) -> Result<(), StorageFailure> {
         let finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((state_finished, log_finished)) = finished else { return Ok(()) };
+        let Some(finished) = finished else { return Ok(()) };
         self.state.snapshots.cancel();
         let building = self.state.building.clone().lock_owned().await;
         // What a failure left unwritten stays unwritten.
@@ -220,8 +234,9 @@ impl<E: Environment> Storage<E> {
         drop(building);
         self.state.close();
         self.log.close();
-        state_finished.await;
-        log_finished.await;
+        for worker in finished {
+            worker.await;
+        }
         written
     }
 }

@@ -33,9 +33,9 @@ impl<E: Environment> StoreBuilder<RaftTypes<E::Runtime>, LogStore<E>, StateStore
         let folder = tempfile::tempdir().expect("a temporary directory can be made");
         let directory = DataDirectory::open(&self.environment, &folder.path().join("node"), 1)
             .expect("a new data directory opens");
-        let storage =
-            Storage::open(self.environment.clone(), &directory, GroupId::FIRST, StorageOptions::default())
-                .expect("a new storage opens");
+        let options = StorageOptions { log_segment_bytes: 64 << 10, ..StorageOptions::default() };
+        let storage = Storage::open(self.environment.clone(), &directory, GroupId::FIRST, options)
+            .expect("a new storage opens");
         let (log, state) = (storage.log_store(), storage.state_store());
         Ok(((storage, folder), log, state))
     }

@@ -43,6 +43,8 @@ const CLIENT_PORT: u16 = 7801;
 const PEER_PORT: u16 = 7901;
 const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 4 << 20;
 const MAP_BYTES: u64 = 1 << 30;
+/// Small, so that segments are filled, made and used again within a run.
+const LOG_SEGMENT_BYTES: u64 = 64 << 10;
 
 /// Whether a node can be touched by a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -317,7 +319,8 @@ fn replica_options(plan: &Plan, member: u64, data_directory: PathBuf) -> Replica
 
 fn storage_options(plan: &ReplicaPlan) -> StorageOptions {
     StorageOptions {
-        log_map_bytes: MAP_BYTES,
+        log_bytes_max: MAP_BYTES,
+        log_segment_bytes: LOG_SEGMENT_BYTES,
         state_map_bytes: MAP_BYTES,
         checkpoint_interval: Duration::from_millis(plan.checkpoint_interval_ms),
         checkpoint_bytes: plan.checkpoint_bytes,

@@ -16,12 +16,6 @@ pub(crate) struct ByteMarks {
 }
 
 impl ByteMarks {
-    /// The marks of a log whose entries `first..=last` take `bytes` together.
-    pub(crate) fn of_log(first: u64, last: u64, bytes: u64) -> Self {
-        let marks = [(first.saturating_sub(1), 0), (last, bytes)];
-        Self { marks: marks.into(), newest: None }
-    }
-
     /// An entry was appended.
     pub(crate) fn append(&mut self, index: u64, bytes: u64) {
         let before = match self.end() {
@@ -152,12 +146,5 @@ mod tests {
         assert!((195_000..=205_000).contains(&left), "{left}");
         marks.truncate_after(None);
         assert_eq!(marks.bytes_after(None), 0);
-    }
-
-    #[test]
-    fn an_opened_log_is_taken_to_be_even() {
-        let marks = ByteMarks::of_log(101, 200, 10_000);
-        assert_eq!(marks.bytes_after(Some(150)), 5_000);
-        assert_eq!(marks.bytes_after(None), 10_000);
     }
 }

@@ -9,7 +9,7 @@ use quorate_consensus::encoding::Encode;
 use quorate_consensus::{Entry, LogId, Vote};
 
 use super::byte_marks::ByteMarks;
-use super::tables::{LogTables, Recovered};
+use super::files::LogFiles;
 use crate::failure::StorageFailure;
 
 /// The log as every call sees it. One mutex around it; held for moments, never during disk writes.
@@ -20,7 +20,7 @@ use crate::failure::StorageFailure;
 #[derive(Debug)]
 pub(crate) struct LogView {
     /// `None` once the storage is closed.
-    tables: Option<Arc<LogTables>>,
+    files: Option<Arc<LogFiles>>,
     vote: Option<Vote>,
     committed: Option<LogId>,
     purged: Option<LogId>,
@@ -65,20 +65,24 @@ pub(crate) struct LazyRecords {
 }
 
 impl LogView {
-    pub(crate) fn new(tables: Arc<LogTables>, found: Recovered, tail_bytes_max: u64) -> Self {
-        let first = found.purged.map_or(0, |log_id| log_id.index() + 1);
-        let marks = match (found.first_index, &found.last) {
-            (Some(first), Some(last)) => ByteMarks::of_log(first, last.index(), found.entry_bytes),
-            _ => ByteMarks::default(),
-        };
-        debug_assert!(found.last.is_none_or(|last| last.index() + 1 >= first));
+    /// The view of a log that has just been opened and ends with `last`.
+    pub(crate) fn new(files: Arc<LogFiles>, last: Option<LogId>, tail_bytes_max: u64) -> Self {
+        let contents = files.contents();
+        let (vote, committed, purged) = (contents.vote(), contents.committed(), contents.purged());
+        let first = purged.map_or(0, |log_id| log_id.index() + 1);
+        let mut marks = ByteMarks::default();
+        for (index, _, place) in contents.entries_from(first) {
+            marks.append(index, place.bytes.into());
+        }
+        drop(contents);
+        debug_assert!(last.is_none_or(|last| last.index() + 1 >= first));
         Self {
-            tables: Some(tables),
-            vote: found.vote,
-            committed: found.committed,
-            purged: found.purged,
+            files: Some(files),
+            vote,
+            committed,
+            purged,
             first,
-            last: found.last,
+            last,
             tail: VecDeque::new(),
             tail_bytes: 0,
             tail_bytes_max,
@@ -257,14 +261,14 @@ impl LogView {
         self.marks.index_before_last(bytes)
     }
 
-    /// The tables, unless the storage is closed.
-    pub(crate) fn tables(&self) -> Result<Arc<LogTables>, StorageFailure> {
-        self.tables.clone().ok_or_else(|| StorageFailure::new("using the log", "the storage is closed"))
+    /// The files, unless the storage is closed.
+    fn files(&self) -> Result<Arc<LogFiles>, StorageFailure> {
+        self.files.clone().ok_or_else(|| StorageFailure::new("using the log", "the storage is closed"))
     }
 
     /// Lets go of the files.
     pub(crate) fn close(&mut self) {
-        self.tables = None;
+        self.files = None;
     }
 
     /// The part of `range` that the log has.
@@ -311,7 +315,7 @@ pub(crate) fn read_entries(
 ) -> Result<Vec<Entry>, StorageFailure> {
     let mut entries = Vec::new();
     let view = lock(view);
-    let tables = view.tables()?;
+    let files = view.files()?;
     let (start, end) = view.clamp(range);
     if start >= end {
         return Ok(entries);
@@ -321,18 +325,17 @@ pub(crate) fn read_entries(
         view.read_tail((start, end), bytes_max.unwrap_or(u64::MAX), &mut entries);
         return Ok(entries);
     }
-    // Begun under the lock: what leaves the tail after this moment is on disk in what we see, and what is
-    // removed after this moment is still in it.
-    let transaction = tables.lmdb.read().map_err(|error| StorageFailure::lmdb("reading the log", &error))?;
+    let failed = |error| StorageFailure::new("reading the log", error);
+    // Found under the lock: what leaves the tail after this moment is on disk in what we see, and what is
+    // removed after this moment can still be read.
+    let on_disk = (start, end.min(tail_start));
+    let located = files.locate(on_disk, bytes_max.unwrap_or(u64::MAX)).map_err(failed)?;
     let mut from_tail = Vec::new();
     if bytes_max.is_none() && end > tail_start {
         view.read_tail((tail_start, end), u64::MAX, &mut from_tail);
     }
     drop(view);
-    let on_disk = (start, end.min(tail_start));
-    tables
-        .read_entries(&transaction, on_disk, bytes_max.unwrap_or(u64::MAX), &mut entries)
-        .map_err(|error| StorageFailure::new("reading the log", error))?;
+    located.read(&mut entries).map_err(failed)?;
     entries.extend(from_tail);
     Ok(entries)
 }
@@ -345,13 +348,12 @@ pub(crate) fn lock(view: &Mutex<LogView>) -> std::sync::MutexGuard<'_, LogView> 
 #[cfg(test)]
 mod tests {
     use openraft::EntryPayload;
-    use quorate_consensus::{CommittedLeaderId, GroupId, NodeId};
+    use quorate_consensus::CommittedLeaderId;
     use tempfile::TempDir;
 
+    use super::super::contents::Contents;
     use super::*;
     use crate::directory::DirectoryLock;
-    use crate::layout::LOG;
-    use crate::lmdb::Lmdb;
 
     fn log_id(term: u64, index: u64) -> LogId {
         LogId::new(CommittedLeaderId::new(term), index)
@@ -365,10 +367,8 @@ mod tests {
     fn empty_view() -> (TempDir, LogView) {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let lock = Arc::new(DirectoryLock::acquire(folder.path()).expect("lock"));
-        let node_id = NodeId::new(1, 1);
-        Lmdb::create(&lock, LOG, node_id).expect("create");
-        let (tables, found) = LogTables::open(&lock, 1 << 30, node_id, GroupId::FIRST).expect("open");
-        (folder, LogView::new(Arc::new(tables), found, 0))
+        let files = LogFiles::new(Contents::default(), lock);
+        (folder, LogView::new(Arc::new(files), None, 0))
     }
 
     fn tail_indexes(view: &LogView) -> Vec<u64> {

@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use heed::RwTxn;
 use openraft::storage::IOFlushed;
 use quorate_consensus::{Entry, LogId, RaftTypes, Vote};
 use quorate_environment::{Environment, Worker};
 use tokio::sync::{Notify, oneshot};
 
-use super::tables::LogTables;
+use super::format::Records;
 use super::view::{LazyRecords, LogView, lock};
+use super::writer::LogWriter;
 use crate::failure::{FailureSignal, StorageFailure};
 use crate::space::DiskSpace;
 use crate::state::CheckpointMark;
@@ -33,7 +33,7 @@ pub(crate) enum LogJob<E: Environment> {
 /// What the worker works with.
 pub(crate) struct LogWorker<E: Environment> {
     pub(crate) environment: E,
-    pub(crate) tables: Arc<LogTables>,
+    pub(crate) writer: LogWriter,
     pub(crate) view: Arc<Mutex<LogView>>,
     pub(crate) checkpoint: Arc<CheckpointMark>,
     pub(crate) failure: Arc<FailureSignal>,
@@ -42,8 +42,6 @@ pub(crate) struct LogWorker<E: Environment> {
     pub(crate) round_done: Arc<Notify>,
     /// The newest sequence that was written.
     pub(crate) sequence: u64,
-    /// The index of the newest entry on disk, `None` if the next may have any.
-    pub(crate) last_index: Option<u64>,
 }
 
 impl<E: Environment> Worker for LogWorker<E> {
@@ -61,6 +59,10 @@ impl<E: Environment> Worker for LogWorker<E> {
             job.complete(&result);
         }
         self.round_done.notify_waiters();
+        // Last, because nobody waits for it.
+        if self.failure.check().is_ok() {
+            self.writer.tidy(&self.space);
+        }
     }
 }
 
@@ -88,7 +90,7 @@ impl<E: Environment> LogJob<E> {
 }
 
 impl<E: Environment> LogWorker<E> {
-    /// Writes all jobs in one transaction, and what may ride along.
+    /// Writes all jobs in one batch, and what may ride along.
     fn write_round(&mut self, jobs: &[LogJob<E>]) -> Result<(), StorageFailure> {
         let started = self.environment.now();
         let sequence = jobs.iter().filter_map(LogJob::sequence).max().unwrap_or(self.sequence);
@@ -98,18 +100,16 @@ impl<E: Environment> LogWorker<E> {
         if only_syncs && lazy.committed.is_none() && lazy.purge.is_none() {
             return Ok(());
         }
-        let tables = self.tables.clone();
-        let mut commit = || {
-            let mut transaction = tables.lmdb.write()?;
-            for job in jobs {
-                self.write_job(&mut transaction, job, checkpoint)?;
-            }
-            self.write_lazy(&mut transaction, &lazy)?;
-            transaction.commit()
-        };
-        commit().map_err(|error| StorageFailure::lmdb(FLUSHING, &error))?;
+        let mut records = Records::default();
+        let mut next_index = self.writer.next_index();
+        for job in jobs {
+            self.record_job(&mut records, &mut next_index, job, checkpoint);
+        }
+        record_lazy(&mut records, &lazy);
+        if !records.is_empty() {
+            self.writer.write(records).map_err(|error| StorageFailure::io(FLUSHING, &error))?;
+        }
         self.sequence = sequence;
-        self.space.measure_log(&tables.lmdb);
         let bytes =
             jobs.iter().map(|job| if let LogJob::Append { bytes, .. } = job { *bytes } else { 0 }).sum();
         let took = self.environment.now().saturating_since(started);
@@ -117,50 +117,47 @@ impl<E: Environment> LogWorker<E> {
         Ok(())
     }
 
-    fn write_job(
-        &mut self,
-        transaction: &mut RwTxn<'_>,
+    fn record_job(
+        &self,
+        records: &mut Records,
+        next_index: &mut Option<u64>,
         job: &LogJob<E>,
         checkpoint: Option<LogId>,
-    ) -> heed::Result<()> {
+    ) {
         match job {
             LogJob::Append { entries, .. } => {
                 for entry in entries {
                     let index = entry.log_id.index();
-                    let expected = self.last_index.map_or(index, |last| last + 1);
-                    assert_eq!(index, expected, "the log on disk has no hole");
-                    self.tables.append(transaction, entry)?;
-                    self.last_index = Some(index);
+                    assert_eq!(index, next_index.unwrap_or(index), "the log on disk has no hole");
+                    records.entry(entry);
+                    *next_index = Some(index + 1);
                 }
-                Ok(())
             }
-            LogJob::Vote { vote, .. } => self.tables.put_vote(transaction, vote),
+            LogJob::Vote { vote, .. } => records.vote(vote),
             LogJob::Truncate { from, .. } => {
-                self.tables.truncate_from(transaction, *from)?;
-                self.last_index = from.checked_sub(1);
-                Ok(())
+                records.truncate(*from);
+                *next_index = Some(*from);
             }
             LogJob::Purge { log_id, sequence } => {
                 // A state that stands at `log_id` only in memory would be lost with the log behind it.
                 if Some(*log_id) > checkpoint {
                     lock(&self.view).defer_purge(*sequence, *log_id);
-                    return Ok(());
+                    return;
                 }
-                self.last_index = None;
-                self.tables.purge(transaction, log_id)
+                records.purge(log_id);
+                let behind = log_id.index() + 1;
+                *next_index = Some(next_index.map_or(behind, |next| next.max(behind)));
             }
-            LogJob::Sync { .. } => Ok(()),
+            LogJob::Sync { .. } => {}
         }
     }
+}
 
-    fn write_lazy(&mut self, transaction: &mut RwTxn<'_>, lazy: &LazyRecords) -> heed::Result<()> {
-        if let Some(committed) = &lazy.committed {
-            self.tables.put_committed(transaction, committed)?;
-        }
-        if let Some(log_id) = &lazy.purge {
-            self.last_index = self.last_index.filter(|last| *last > log_id.index());
-            self.tables.purge(transaction, log_id)?;
-        }
-        Ok(())
+fn record_lazy(records: &mut Records, lazy: &LazyRecords) {
+    if let Some(committed) = &lazy.committed {
+        records.committed(committed);
+    }
+    if let Some(log_id) = &lazy.purge {
+        records.purge(log_id);
     }
 }

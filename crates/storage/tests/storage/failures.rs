@@ -13,7 +13,7 @@ fn large(index: u64) -> quorate_consensus::Entry {
 #[tokio::test]
 async fn a_full_log_stops_the_storage_and_keeps_what_was_acknowledged() {
     let mut node = Node::new();
-    node.options.log_map_bytes = 400 * KIB;
+    node.options.log_bytes_max = 400 * KIB;
     let running = node.open();
     let mut log = running.storage.log_store();
     let failure = running.storage.failure();
@@ -31,7 +31,7 @@ async fn a_full_log_stops_the_storage_and_keeps_what_was_acknowledged() {
     drop(log);
     running.storage.close().await.expect_err("what failed is not written");
     drop(running.directory);
-    node.options.log_map_bytes = 4096 * KIB;
+    node.options.log_bytes_max = 4096 * KIB;
     let running = node.open_after_crash().await;
     let entries = running.entries(0..1000).await.expect("read");
     assert_eq!(entries, (0..acknowledged).map(large).collect::<Vec<_>>());
@@ -42,7 +42,7 @@ async fn a_full_log_stops_the_storage_and_keeps_what_was_acknowledged() {
 #[tokio::test]
 async fn queued_writes_behind_a_failed_one_are_all_told() {
     let mut node = Node::new();
-    node.options.log_map_bytes = 200 * KIB;
+    node.options.log_bytes_max = 200 * KIB;
     let running = node.open();
     let mut log = running.storage.log_store();
     node.environment.hold_disk();
@@ -89,7 +89,7 @@ async fn a_full_state_stops_the_storage_and_the_last_checkpoint_stays() {
 #[tokio::test]
 async fn there_is_no_room_before_the_disk_is_full() {
     let mut node = Node::new();
-    node.options.log_map_bytes = 1024 * KIB;
+    node.options.log_bytes_max = 1024 * KIB;
     let running = node.open();
     let mut appended = 0;
     while running.storage.has_room() {
@@ -101,7 +101,7 @@ async fn there_is_no_room_before_the_disk_is_full() {
     running.append((appended..appended + 3).map(large)).await;
     running.close().await;
 
-    node.options.log_map_bytes = 64 * 1024 * KIB;
+    node.options.log_bytes_max = 64 * 1024 * KIB;
     let running = node.open();
     assert!(running.storage.has_room());
     running.close().await;

@@ -1,6 +1,7 @@
 //! Directories that a node must not start on, and what it says about them.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use heed::types::Bytes as ByteSlice;
@@ -160,11 +161,21 @@ async fn a_newer_format_is_refused_by_every_part() {
     assert!(matches!(refused(&node), OpenError::NewerFormat { found: 2, .. }));
     fs::write(&identity, before).expect("write");
 
-    for part in ["log".to_owned(), state_part(&node)] {
-        let old = set_format(&node.path().join(&part), 2);
-        assert!(matches!(refused(&node), OpenError::NewerFormat { found: 2, .. }), "{part}");
-        set_format(&node.path().join(&part), old);
-    }
+    let state = node.path().join(state_part(&node));
+    let old = set_format(&state, 2);
+    assert!(matches!(refused(&node), OpenError::NewerFormat { found: 2, .. }));
+    set_format(&state, old);
+
+    let segment = newest_segment(&node);
+    let before = fs::read(&segment).expect("read");
+    change(&segment, |content| {
+        // The format follows the magic; the checksum is at the end of the header's page.
+        content[16] = 2;
+        let checksum = crc32c::crc32c(&content[..4092]);
+        content[4092..4096].copy_from_slice(&checksum.to_le_bytes());
+    });
+    assert!(matches!(refused(&node), OpenError::NewerFormat { found: 2, .. }));
+    fs::write(&segment, before).expect("write");
 
     let snapshot = super::snapshots::only_file(&node);
     change(&snapshot, |content| {
@@ -177,6 +188,13 @@ async fn a_newer_format_is_refused_by_every_part() {
         content[checksum_at..checksum_at + 4].copy_from_slice(&checksum.to_le_bytes());
     });
     assert!(matches!(refused(&node), OpenError::NewerFormat { found: 2, .. }));
+}
+
+/// The log's newest segment.
+fn newest_segment(node: &Node) -> std::path::PathBuf {
+    let names = fs::read_dir(node.path().join("log")).expect("read").map(|it| it.expect("read").path());
+    let segments = names.filter(|path| path.extension().is_some_and(|it| it == "segment"));
+    segments.max().expect("a log has a segment")
 }
 
 /// Sets the format that an LMDB environment says it has. Gives the one it said before.
@@ -225,10 +243,15 @@ async fn an_interrupted_creation_begins_anew() {
     fs::remove_file(node.path().join("identity")).expect("remove");
     let second = node.try_open_directory().expect("open").node_id();
     assert_ne!(first.incarnation, second.incarnation);
-    // It was interrupted before LMDB wrote anything.
+    // It was interrupted before anything was written.
     fs::remove_file(node.path().join("identity")).expect("remove");
-    fs::write(node.path().join("log/data.mdb"), b"").expect("write");
     fs::remove_dir_all(node.path().join("state-0")).expect("remove");
+    fs::rename(newest_segment(&node), node.path().join("log/g0-spare-0.tmp")).expect("rename");
+    let third = node.try_open_directory().expect("open").node_id();
+    assert_ne!(second.incarnation, third.incarnation);
+    // It was interrupted while LMDB wrote its first pages.
+    fs::remove_file(node.path().join("identity")).expect("remove");
+    fs::write(node.path().join("state-0/data.mdb"), b"").expect("write");
     node.open().close().await;
 }
 
@@ -240,7 +263,7 @@ async fn a_missing_part_is_refused() {
         refused_as_missing(&node, part);
     }
     let node = used_node().await;
-    fs::remove_file(node.path().join("log/data.mdb")).expect("remove");
+    fs::remove_file(newest_segment(&node)).expect("remove");
     refused_as_missing(&node, "log");
 }
 
@@ -249,7 +272,7 @@ async fn a_damaged_lmdb_file_is_refused_without_a_crash() {
     let page = 4096;
     let cut = |content: &mut Vec<u8>, length: usize| content.truncate(length);
     let zero = |content: &mut Vec<u8>, from: usize, to: usize| content[from..to].fill(0);
-    for part in ["log", "state-0"] {
+    for part in ["state-0"] {
         let node = used_node().await;
         let file = node.path().join(part).join("data.mdb");
         let whole = fs::read(&file).expect("read");
@@ -280,31 +303,34 @@ async fn a_damaged_lmdb_file_is_refused_without_a_crash() {
 
 #[tokio::test]
 async fn a_damaged_entry_is_noticed() {
-    let node = Node::new();
+    let mut node = Node::new();
+    // Nothing flushed stays in memory.
+    node.options.tail_bytes_max = 0;
     let running = node.open();
     let entries = (0..50).map(|index| proposal(1, index, vec![put("key", format!("value of {index:04}"))]));
     running.append(entries).await;
-    running.close().await;
-    let file = node.path().join("log/data.mdb");
-    let damage = |pattern: &str| {
-        change(&file, |content| {
-            let places: Vec<_> = (0..content.len() - pattern.len())
-                .filter(|at| content[*at..].starts_with(pattern.as_bytes()))
-                .collect();
-            assert!(!places.is_empty());
-            for at in places {
-                content[at] ^= 1;
-            }
-        });
-    };
-    damage("value of 0020");
-    let running = node.open();
+    running.append([blank(1, 50)]).await;
+    let file = newest_segment(&node);
+    change_in_place(&file, "value of 0020");
     assert_eq!(running.entries(0..20).await.expect("read").len(), 20);
     let error = running.entries(0..50).await.expect_err("damaged");
     assert!(error.to_string().contains("the log entry 20 is damaged"), "{error}");
     running.close().await;
-    damage("value of 0049");
+    // What was acknowledged is not there any more: the node does not start.
     refused_as_damaged(&node, "log");
+}
+
+/// Flips a bit at each place of the pattern in a file that is in use.
+fn change_in_place(path: &Path, pattern: &str) {
+    let content = fs::read(path).expect("read");
+    let places: Vec<_> = (0..content.len() - pattern.len())
+        .filter(|at| content[*at..].starts_with(pattern.as_bytes()))
+        .collect();
+    assert!(!places.is_empty());
+    let file = fs::OpenOptions::new().write(true).open(path).expect("open");
+    for at in places {
+        file.write_all_at(&[content[at] ^ 1], at as u64).expect("write");
+    }
 }
 
 #[tokio::test]

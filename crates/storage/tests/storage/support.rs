@@ -41,7 +41,9 @@ pub struct Running {
 impl Node {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
-        Self { folder, environment: TestEnvironment::new(), options: StorageOptions::default() }
+        // Small, so that a log has several.
+        let options = StorageOptions { log_segment_bytes: 16 << 10, ..StorageOptions::default() };
+        Self { folder, environment: TestEnvironment::new(), options }
     }
 
     pub fn path(&self) -> PathBuf {
