@@ -90,17 +90,17 @@ pub(crate) struct Inner<E: Environment> {
     pub(crate) freshness: Freshness,
     pub(crate) bytes_in_flight: Semaphore,
     pub(crate) shutdown: CancellationToken,
-    pub(crate) damage: Damage,
+    pub(crate) breakdown: Breakdown,
 }
 
-/// A damaged record that a read has met.
+/// Why the node cannot go on, noticed outside of the storage: a damaged record, or Raft has stopped.
 #[derive(Debug, Default)]
-pub(crate) struct Damage {
+pub(crate) struct Breakdown {
     found: OnceLock<String>,
     told: CancellationToken,
 }
 
-impl Damage {
+impl Breakdown {
     fn report(&self, reason: &str) {
         // The first one is reason enough to stop.
         let _ = self.found.set(reason.to_owned());
@@ -285,7 +285,7 @@ impl<E: Environment> Replica<E> {
         let (found, applied) = self.inner.reader.get(key).map_err(|error| match error {
             quorate_storage::ReadError::Closed => ReadError::ShuttingDown,
             quorate_storage::ReadError::Failed { reason } => {
-                self.inner.damage.report(&reason);
+                self.inner.breakdown.report(&reason);
                 ReadError::Damaged { reason }
             }
         })?;
@@ -328,25 +328,26 @@ impl<E: Environment> Replica<E> {
     /// Resolves when the replica cannot go on safely (a failed flush, a damaged record, Raft has stopped by
     /// itself), and says why. Whoever runs the node should then end it.
     pub async fn failed(&self) -> String {
-        let storage = self.inner.storage.failure();
-        match E::Runtime::select3(storage, self.inner.damage.found(), self.raft_failed()).await {
-            openraft_rt::Select3::First(failure) => failure.to_string(),
-            openraft_rt::Select3::Second(damage) => damage,
-            openraft_rt::Select3::Third(fatal) => fatal,
+        match E::Runtime::select2(self.inner.storage.failure(), self.inner.breakdown.found()).await {
+            openraft_rt::Select2::First(failure) => failure.to_string(),
+            openraft_rt::Select2::Second(reason) => reason,
         }
     }
 
-    async fn raft_failed(&self) -> String {
+    /// Watches for Raft stopping by itself, until it stops. Its metrics change with every entry: this runs
+    /// as a task of its own, so that [`Replica::failed`] wakes nobody before there is something to say.
+    pub(crate) async fn watch_raft(self) {
         let mut metrics = self.inner.raft.metrics();
         loop {
             let running = metrics.borrow_watched().running_state.clone();
-            if let Err(fatal) = running
-                && !self.inner.shutdown.is_cancelled()
-            {
-                return fatal.to_string();
+            if let Err(fatal) = running {
+                if !self.inner.shutdown.is_cancelled() {
+                    self.inner.breakdown.report(&fatal.to_string());
+                }
+                return;
             }
             if metrics.changed().await.is_err() {
-                return std::future::pending().await;
+                return;
             }
         }
     }

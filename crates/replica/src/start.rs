@@ -19,7 +19,7 @@ use crate::options::{ReplicaOptions, StartError};
 use crate::proposer::Proposer;
 use crate::raft::Raft;
 use crate::read_index::ReadIndexer;
-use crate::replica::{Damage, Inner, Replica};
+use crate::replica::{Breakdown, Inner, Replica};
 use crate::rounds::Rounds;
 
 /// Entries in one replication message at most; their bytes are bounded by the log reader.
@@ -66,7 +66,7 @@ pub(crate) async fn start<E: Environment>(
         freshness: Freshness::default(),
         bytes_in_flight: Semaphore::new(options.proposal_bytes_in_flight_max),
         shutdown: shutdown.clone(),
-        damage: Damage::default(),
+        breakdown: Breakdown::default(),
         environment: environment.clone(),
         options: options.clone(),
     });
@@ -77,6 +77,7 @@ pub(crate) async fn start<E: Environment>(
     let initial_cluster = options.initial_cluster.clone();
     let formation = Formation { environment: environment.clone(), directory, gate, raft, initial_cluster };
     environment.spawn("formation", formation.run(shutdown.clone()));
+    environment.spawn("raft watch", replica.clone().watch_raft());
     environment.spawn("freshness", keep_fresh(replica.clone(), shutdown.clone()));
     environment.spawn("log housekeeping", keep_log_short(replica.clone(), shutdown));
     Ok(replica)

@@ -5,7 +5,7 @@
 
 pub mod trace;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -61,7 +61,7 @@ impl NodeStatus {
 }
 
 /// What became of a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Installed {
     /// It happened.
     Yes,
@@ -84,7 +84,7 @@ struct Seen {
     answered: u64,
     statuses: BTreeMap<u64, NodeStatus>,
     /// Members whose power is gone: what their last instructions say does not count.
-    silenced: BTreeMap<u64, ()>,
+    silenced: BTreeSet<u64>,
     violations: Vec<Violation>,
     faults: BTreeMap<(&'static str, Installed), u64>,
     last_time_ns: u64,
@@ -94,18 +94,6 @@ struct Seen {
     digests: Digests,
     served: Served,
     ages: Ages,
-}
-
-impl PartialOrd for Installed {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Installed {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (*self as u8).cmp(&(*other as u8))
-    }
 }
 
 /// What a run came to, in numbers.
@@ -142,7 +130,7 @@ impl Recorder {
                 history: StoreHistory::new(),
                 answered: 0,
                 statuses: BTreeMap::new(),
-                silenced: BTreeMap::new(),
+                silenced: BTreeSet::new(),
                 violations: Vec::new(),
                 faults: BTreeMap::new(),
                 last_time_ns: 0,
@@ -197,7 +185,7 @@ impl Recorder {
 
     /// From now on, what `member` says does not count: its power is gone.
     pub fn silence(&self, member: u64) {
-        self.seen().silenced.insert(member, ());
+        self.seen().silenced.insert(member);
     }
 
     /// `member` is started: what it says counts again.
@@ -216,7 +204,7 @@ impl Recorder {
     pub fn fact(&self, member: u64, fact: Fact<'_>) {
         let now_ns = self.now_ns();
         let mut seen = self.seen();
-        if !seen.silenced.contains_key(&member) {
+        if !seen.silenced.contains(&member) {
             seen.fact(now_ns, member, fact);
         }
     }
@@ -225,7 +213,7 @@ impl Recorder {
     pub fn status(&self, member: u64, status: NodeStatus) {
         let now_ns = self.now_ns();
         let mut seen = self.seen();
-        if seen.silenced.contains_key(&member) {
+        if seen.silenced.contains(&member) {
             return;
         }
         let before = seen.statuses.insert(member, status);

@@ -36,7 +36,7 @@ impl Trace {
     pub fn say(&mut self, time_ns: u64, who: fmt::Arguments<'_>, what: fmt::Arguments<'_>) {
         self.line.clear();
         let (seconds, microseconds) = (time_ns / 1_000_000_000, time_ns / 1_000 % 1_000_000);
-        writeln!(self.line, "{seconds:>4}.{microseconds:06} {who:<3} {what}")
+        writeln!(self.line, "{seconds:>4}.{microseconds:06} {who} {what}")
             .expect("writing to memory does not fail");
         self.hash.update(&self.line);
         self.lines += 1;

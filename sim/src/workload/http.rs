@@ -74,10 +74,12 @@ impl Connections {
         member: u64,
         deadline: Moment,
     ) -> Result<SendRequest<Full<Bytes>>, NoAnswer> {
-        if let Some(mut connection) = self.open.remove(&member)
-            && connection.ready().await.is_ok()
-        {
-            return Ok(connection);
+        if let Some(mut connection) = self.open.remove(&member) {
+            // Not for long: its last answer has been read to the end. If it has ended, another is made.
+            let ready = self.environment.timeout_at(deadline, connection.ready()).await;
+            if matches!(ready, Ok(Ok(()))) {
+                return Ok(connection);
+            }
         }
         let environment = self.environment.clone();
         let address = client_address(member);
