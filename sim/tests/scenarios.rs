@@ -1,0 +1,70 @@
+//! What the simulator once found, as plans that go straight for it.
+//!
+//! Most bugs that were found have a test in the crate that had them. What needs a whole cluster, real
+//! files and a loss of power at the right moment is here.
+#![cfg(madsim)]
+
+use std::process::Command;
+
+use quorate_sim::plan::{Fault, Plan, PlannedFault, Target, derive};
+use serde_json::Value;
+
+/// Runs plans that `change` makes of a few seeds' plans, and demands that they pass.
+#[track_caller]
+fn check_passes(change: impl Fn(&mut Plan)) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for seed in 1..=6 {
+        let mut plan = derive(seed);
+        plan.faults.clear();
+        plan.broken_for_ever.clear();
+        change(&mut plan);
+        let path = folder.path().join("plan.json");
+        std::fs::write(&path, plan.to_json()).expect("write");
+        let program = env!("CARGO_BIN_EXE_quorate-sim");
+        let output =
+            Command::new(program).arg("--plan").arg(&path).output().expect("the program can be started");
+        let stdout = String::from_utf8(output.stdout).expect("a report is text");
+        let report: Value =
+            serde_json::from_str(stdout.lines().last().unwrap_or_default()).expect("a report");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(report["verdict"], "passed", "seed {seed}: {}\n{stderr}", report["evidence"]);
+    }
+}
+
+/// Applied entries are committed, which a quorum of *other* disks can see to. A node whose state was
+/// checkpointed ahead of its own log lost power, and was left with a log that ended before its state:
+/// Raft purged it past the newest snapshot, and an assertion ended the node at each start.
+#[test]
+fn nodes_that_lose_power_together_start_again() {
+    check_passes(|plan| {
+        plan.replica.checkpoint_interval_ms = 5;
+        (plan.disk.shortest_us, plan.disk.longest_us, plan.disk.draws) = (1_000, 20_000, 1);
+        plan.replica.snapshot_log_bytes = 8 << 10;
+        let all: Vec<Target> = (1..=plan.members).map(Target::Member).collect();
+        plan.faults = (0..14)
+            .map(|number| {
+                let (operations, survival) = (5 * number, plan.seed + number);
+                let fault = Fault::PowerLoss { targets: all.clone(), operations, survival };
+                PlannedFault { at_ms: 1_500 + number * 2_000, duration_ms: 100, fault }
+            })
+            .collect();
+    });
+}
+
+/// While a leader waited for a slow follower's connection to send it a snapshot, a newer snapshot took the
+/// file away, and the leader stopped as if its disk had failed.
+#[test]
+fn snapshots_are_replaced_while_followers_are_away() {
+    check_passes(|plan| {
+        plan.members = 3;
+        plan.workload.value_bytes_max = 4_096;
+        plan.workload.clients.iter_mut().for_each(|client| client.home = None);
+        (plan.replica.snapshot_log_bytes, plan.replica.log_keep_bytes) = (8 << 10, 1 << 10);
+        plan.faults = (0..9)
+            .map(|number| {
+                let fault = Fault::Pause { target: Target::Follower(number) };
+                PlannedFault { at_ms: 1_500 + number * 3_000, duration_ms: 2_500, fault }
+            })
+            .collect();
+    });
+}
