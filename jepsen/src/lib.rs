@@ -16,6 +16,7 @@
 //! | [`store`] | the calls and answers of our store: values with revisions, conditional writes |
 //! | [`model`] | the trait of a sequential object, and three objects: register, text, revisioned key |
 //! | [`checker`] | the search for an order, the verdict, and the certificate of a conviction |
+//! | [`register`] | registers in columns, and their check in nearly linear time |
 //! | [`revisions`] | cheap rules that every history of revisions must keep, checked before the search |
 //! | [`report`] | both checks of a store's history behind one call |
 //! | [`jsonl`] | our own format of histories: one event a line |
@@ -44,6 +45,8 @@ pub mod history;
 pub mod jsonl;
 pub mod kv_log;
 pub mod model;
+pub mod register;
 pub mod report;
 pub mod revisions;
 pub mod store;
+pub mod transactions;

@@ -1,0 +1,19 @@
+//! Registers, checked in nearly linear time.
+//!
+//! A *register* is a key with one value that clients read, write, and compare-and-set. It is what most
+//! stores are tested with, and it has a property that no other object has: if every value is written at
+//! most once, then each read names the write that it saw, and whether an order exists can be decided by
+//! sorting. This module is made for histories of millions of operations.
+//!
+//! | Type | What it holds |
+//! |---|---|
+//! | [`RegisterHistory`] | a history in columns: 41 bytes an operation, names interned |
+//! | [`RegisterOperation`] | one row of it: [`Request`], [`Ending`], times, lines of the file |
+//! | [`KeyId`], [`ValueId`] | interned names |
+
+mod history;
+mod interner;
+mod operation;
+
+pub use history::{OperationId, RegisterHistory};
+pub use operation::{Ending, KeyId, RegisterOperation, Request, ValueId};
