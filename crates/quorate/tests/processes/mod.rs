@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long anything here may take before the test fails.
@@ -39,11 +40,25 @@ pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T 
     }
 }
 
-/// Ports that were free a moment ago.
+/// Where the ports of tests lie: below those that the kernel gives to outgoing connections (from 32,768 on
+/// Linux), so that none of them is taken while a node that was killed is to come back to it.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
+
+/// Ports that were free a moment ago. Each is given out once in a process.
 pub fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<_> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port is free")).collect();
-    listeners.iter().map(|listener| listener.local_addr().expect("it is bound").port()).collect()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let width = u32::from(PORTS.end - PORTS.start);
+    // Test binaries that run side by side begin far apart.
+    let first = std::process::id().wrapping_mul(7919);
+    let mut ports = Vec::new();
+    while ports.len() < count {
+        let offset = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % width;
+        let port = PORTS.start + u16::try_from(offset).expect("the range is one of ports");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            ports.push(port);
+        }
+    }
+    ports
 }
 
 /// A process that is killed when the test ends.
