@@ -14,6 +14,7 @@ mod handler;
 mod housekeeping;
 mod leadership;
 pub mod options;
+mod proposal_queue;
 mod proposer;
 mod raft;
 mod read_index;

@@ -1,15 +1,15 @@
 //! Batches writes into proposals, on the node that leads.
 //!
-//! Writes queue up while earlier proposals are being flushed and replicated. A task takes what has
-//! queued, makes one proposal of it (one log entry, stamped with this leader's wall time) and hands it
-//! to Raft without waiting, up to [`PROPOSALS_IN_FLIGHT_MAX`] at a time. Few writes thus go out at
-//! once, and many share one entry, one flush and one message to each follower.
+//! One proposal is with Raft at a time. Writes that come while it is being flushed and replicated queue up
+//! ([`ProposalQueue`]); when it is through, a task makes the next proposal of what has queued: one log
+//! entry, stamped with this leader's wall time. A single write thus goes out at once, and many share one
+//! entry, one flush and one message to each follower. Two and three proposals at a time were measured to be
+//! slower at 64 and 256 clients, because their batches are smaller.
 //!
 //! A write that is still in the queue can be taken back: it has definitely not happened. Once it has
 //! been handed to Raft its outcome is whatever Raft says, and unknown if Raft does not say in time.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use openraft::errors::ClientWriteError;
 use openraft::impls::OneshotResponder;
@@ -17,18 +17,11 @@ use openraft_rt::AsyncRuntime;
 use quorate_consensus::{ProposalBytes, ProposalOutcomes};
 use quorate_environment::{Environment, Moment};
 use quorate_kv::{Command, Outcome, Proposal};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use crate::proposal_queue::{ProposalQueue, Waiting};
 use crate::raft::Raft;
-
-/// Proposals that may be with Raft at once. One: whatever arrives while it is being flushed shares the next
-/// one. Two and three were measured to be slower at 64 and 256 clients, because their batches are smaller.
-const PROPOSALS_IN_FLIGHT_MAX: usize = 1;
-/// Commands in one proposal.
-const PROPOSAL_COMMANDS_MAX: usize = 1024;
-/// Bytes of keys and values after which a proposal takes no further command.
-const PROPOSAL_BYTES_MAX: usize = 1 << 20;
 
 /// How a write on this node ended.
 #[derive(Debug)]
@@ -37,114 +30,63 @@ pub(crate) enum ProposeResult {
     Applied(Outcome),
     /// Raft refused before anything was appended: another node leads, or this one's lease is not valid.
     NotLeader,
-    /// The deadline came while the write was still in the queue.
+    /// The deadline came, or this node's end, while the write was still in the queue.
     NotProposed,
     /// It was handed to Raft and then lost sight of.
     Unknown(&'static str),
-}
-
-struct Waiting {
-    command: Command,
-    deadline: Moment,
-    result: oneshot::Sender<ProposeResult>,
-}
-
-#[derive(Default)]
-struct Queue {
-    next_ticket: u64,
-    /// In order of arrival; a ticket that is missing in `waiting` was taken back.
-    order: VecDeque<u64>,
-    waiting: BTreeMap<u64, Waiting>,
 }
 
 /// See the module's documentation.
 pub(crate) struct Proposer<E: Environment> {
     environment: E,
     raft: Raft<E>,
-    queue: Mutex<Queue>,
-    arrived: Notify,
-    in_flight: Arc<Semaphore>,
+    queue: ProposalQueue,
 }
 
 impl<E: Environment> Proposer<E> {
     /// Starts the batching task. It ends when `shutdown` is cancelled.
     pub(crate) fn start(environment: E, raft: Raft<E>, shutdown: CancellationToken) -> Arc<Self> {
-        let proposer = Arc::new(Self {
-            environment: environment.clone(),
-            raft,
-            queue: Mutex::default(),
-            arrived: Notify::new(),
-            in_flight: Arc::new(Semaphore::new(PROPOSALS_IN_FLIGHT_MAX)),
-        });
+        let queue = ProposalQueue::default();
+        let proposer = Arc::new(Self { environment: environment.clone(), raft, queue });
         let task = proposer.clone();
         environment.spawn("proposer", async move {
             let _ = E::Runtime::select2(shutdown.cancelled(), task.run()).await;
+            task.queue.close();
         });
         proposer
     }
 
     async fn run(&self) {
         loop {
-            let permit = self.in_flight.clone().acquire_owned().await.expect("the semaphore is never closed");
-            self.arrived.notified().await;
-            let batch = self.take_batch();
+            self.queue.arrived().await;
+            let batch = self.queue.take_batch(self.environment.now());
             if !batch.is_empty() {
-                self.propose_batch(batch, permit).await;
+                self.propose_batch(batch).await;
             }
         }
     }
 
     /// Runs one command to its outcome, if this node leads.
+    ///
+    /// Cancellation: a dropped call takes the write back if it is still in the queue.
     pub(crate) async fn propose(&self, command: Command, deadline: Moment) -> ProposeResult {
         let (result, mut answered) = oneshot::channel();
-        let ticket = {
-            let mut queue = self.lock_queue();
-            let ticket = queue.next_ticket;
-            queue.next_ticket += 1;
-            queue.order.push_back(ticket);
-            queue.waiting.insert(ticket, Waiting { command, deadline, result });
-            ticket
+        let Some(ticket) = self.queue.join(Waiting { command, deadline, result }) else {
+            return ProposeResult::NotProposed;
         };
-        self.arrived.notify_one();
         match self.environment.timeout_at(deadline, &mut answered).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => ProposeResult::Unknown("the proposal was dropped"),
-            Err(_) => match self.lock_queue().waiting.remove(&ticket) {
-                Some(_) => ProposeResult::NotProposed,
-                None => ProposeResult::Unknown("the deadline passed before the proposal was committed"),
-            },
+            Err(_) if ticket.take_back() => ProposeResult::NotProposed,
+            // The answer may have come in this very moment.
+            Err(_) => answered
+                .try_recv()
+                .unwrap_or(ProposeResult::Unknown("the deadline passed before the proposal was committed")),
         }
     }
 
-    fn lock_queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().expect("no code panics while it holds the queue")
-    }
-
-    /// Takes the commands of one proposal off the queue.
-    fn take_batch(&self) -> Vec<Waiting> {
-        let now = self.environment.now();
-        let mut queue = self.lock_queue();
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        while batch.len() < PROPOSAL_COMMANDS_MAX && bytes < PROPOSAL_BYTES_MAX {
-            let Some(ticket) = queue.order.pop_front() else { break };
-            let Some(waiting) = queue.waiting.remove(&ticket) else { continue };
-            if waiting.deadline <= now {
-                // The waiter may have gone already.
-                let _ = waiting.result.send(ProposeResult::NotProposed);
-                continue;
-            }
-            bytes += waiting.command.encoded_bytes();
-            batch.push(waiting);
-        }
-        if !queue.order.is_empty() {
-            self.arrived.notify_one();
-        }
-        batch
-    }
-
-    /// Hands a batch to Raft and lets a task of its own wait for the outcome.
-    async fn propose_batch(&self, batch: Vec<Waiting>, permit: OwnedSemaphorePermit) {
+    /// Hands a batch to Raft, waits for the outcome and tells it to those who wait.
+    async fn propose_batch(&self, batch: Vec<Waiting>) {
         let mut commands = Vec::with_capacity(batch.len());
         let mut results = Vec::with_capacity(batch.len());
         for waiting in batch {
@@ -159,20 +101,14 @@ impl<E: Environment> Proposer<E> {
             answer_all(results, || ProposeResult::Unknown("raft has stopped"));
             return;
         }
-        self.environment.spawn("proposal", async move {
-            let answer = applied.await;
-            drop(permit);
-            match answer {
-                Ok(Ok(response)) => answer_each(results, response.data),
-                Ok(Err(ClientWriteError::ForwardToLeader(_))) => {
-                    answer_all(results, || ProposeResult::NotLeader)
-                }
-                Ok(Err(_)) => {
-                    answer_all(results, || ProposeResult::Unknown("leadership was lost while committing"))
-                }
-                Err(_) => answer_all(results, || ProposeResult::Unknown("raft has stopped")),
+        match applied.await {
+            Ok(Ok(response)) => answer_each(results, response.data),
+            Ok(Err(ClientWriteError::ForwardToLeader(_))) => answer_all(results, || ProposeResult::NotLeader),
+            Ok(Err(_)) => {
+                answer_all(results, || ProposeResult::Unknown("leadership was lost while committing"))
             }
-        });
+            Err(_) => answer_all(results, || ProposeResult::Unknown("raft has stopped")),
+        }
     }
 }
 
