@@ -9,106 +9,79 @@
 //! - `:fail :read :timed-out` says nothing.
 //! - `:info ... :timed-out` leaves the operation open for ever.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::io::{BufRead, BufReader, Read};
 
-use crate::history::{Call, History, OperationIndex};
-use crate::model::{RegisterAnswer, RegisterCall};
+use crate::event::{Event, EventKind, Problem, Process, ReadError, Sink, Value};
 
-/// Why a log cannot be read.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EtcdLogError {
-    /// A line is not of the form above.
-    #[error("line {line}: not an event of a register: {text}")]
-    Malformed {
-        /// The number of the line, from 1.
-        line: u64,
-        /// The line.
-        text: String,
-    },
-    /// A process invoked while it had an open operation, or completed without one.
-    #[error("line {line}: the event does not fit what process {process} did before")]
-    OutOfTurn {
-        /// The number of the line, from 1.
-        line: u64,
-        /// The process.
-        process: u64,
-    },
-}
+const LINE: &str = "INFO jepsen.util - PROCESS TYPE FUNCTION VALUE";
 
-/// Reads a log.
-pub fn read_etcd_log(text: &str) -> Result<History<RegisterCall>, EtcdLogError> {
-    let mut history = History::new();
-    let mut open: BTreeMap<u64, OperationIndex> = BTreeMap::new();
-    for (line, text) in (1..).zip(text.lines()) {
-        if text.trim().is_empty() {
+/// Reads the events of a log and gives each to `sink`.
+///
+/// # Errors
+/// The first line that is not an event or that `sink` refuses.
+pub fn read_etcd_events(input: &mut dyn Read, sink: &mut Sink<'_>) -> Result<(), ReadError> {
+    let mut input = BufReader::new(input);
+    let mut text = Vec::new();
+    for line in 1_u32.. {
+        text.clear();
+        let read = input.read_until(b'\n', &mut text).map_err(|error| Problem::from(error).at(line))?;
+        if read == 0 {
+            break;
+        }
+        if text.trim_ascii().is_empty() {
             continue;
         }
-        let malformed = || EtcdLogError::Malformed { line, text: text.to_owned() };
-        let event = Event::parse(text).ok_or_else(malformed)?;
-        let out_of_turn = EtcdLogError::OutOfTurn { line, process: event.process };
-        if event.kind == ":invoke" {
-            let call = event.call().ok_or_else(malformed)?;
-            let operation = history.invoke(event.process, b"", call, line);
-            if open.insert(event.process, operation).is_some() {
-                return Err(out_of_turn);
-            }
-            continue;
-        }
-        let operation = open.remove(&event.process).ok_or(out_of_turn)?;
-        match event.kind {
-            ":ok" | ":fail" => {
-                let call = history.operations()[operation].call;
-                match event.answer(call).ok_or_else(malformed)? {
-                    Some(answer) if call.fits(&answer) => history.ok(operation, answer, line),
-                    Some(_) => return Err(malformed()),
-                    None => history.failed(operation, line),
-                }
-            }
-            ":info" => history.unknown(operation, line),
-            _ => return Err(malformed()),
-        }
+        let mut event = event(&text).map_err(|problem| problem.at(line))?;
+        event.line = line;
+        sink(event).map_err(|problem| problem.at(line))?;
     }
-    Ok(history)
+    Ok(())
 }
 
-struct Event<'a> {
-    process: u64,
-    kind: &'a str,
-    function: &'a str,
-    value: Vec<&'a str>,
+fn event(text: &[u8]) -> Result<Event<'_>, Problem> {
+    let line = std::str::from_utf8(text).map_err(|_| Problem::syntax(text, LINE))?;
+    let mut fields = line.split_whitespace();
+    for expected in ["INFO", "jepsen.util", "-"] {
+        match fields.next() {
+            Some(field) if field == expected => {}
+            Some(_) => return Err(Problem::syntax(text, LINE)),
+            None => return Err(Problem::Truncated { expected: LINE }),
+        }
+    }
+    let (Some(process), Some(kind), Some(function)) = (fields.next(), fields.next(), fields.next()) else {
+        return Err(Problem::Truncated { expected: LINE });
+    };
+    let process = match process.parse() {
+        Ok(number) => Process::Client(number),
+        Err(_) => Process::Nemesis(process.trim_start_matches(':').into()),
+    };
+    let kind = kind
+        .strip_prefix(':')
+        .and_then(|kind| EventKind::from_name(kind.as_bytes()))
+        .ok_or_else(|| Problem::wrong("type", kind.as_bytes(), ":invoke, :ok, :fail or :info"))?;
+    let function = function
+        .strip_prefix(':')
+        .ok_or_else(|| Problem::wrong("function", function.as_bytes(), "a keyword such as :read"))?;
+    let mut event = Event::new(kind, process, function);
+    event.value = value(&fields.collect::<Vec<_>>())?;
+    Ok(event)
 }
 
-impl<'a> Event<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
-        let mut fields = text.split_whitespace();
-        let is_header = fields.next()? == "INFO" && fields.next()? == "jepsen.util" && fields.next()? == "-";
-        let process = fields.next()?.parse().ok()?;
-        let (kind, function) = (fields.next()?, fields.next()?);
-        let value = fields.map(|field| field.trim_matches(['[', ']'])).collect();
-        is_header.then_some(Self { process, kind, function, value })
-    }
-
-    fn call(&self) -> Option<RegisterCall> {
-        match (self.function, self.value.as_slice()) {
-            (":read", ["nil"]) => Some(RegisterCall::Read),
-            (":write", [value]) => Some(RegisterCall::Write(value.parse().ok()?)),
-            (":cas", [old, new]) => Some(RegisterCall::Cas(old.parse().ok()?, new.parse().ok()?)),
-            _ => None,
+fn value<'a>(fields: &[&'a str]) -> Result<Value<'a>, Problem> {
+    let word = |word: &'a str| match word {
+        "nil" => Value::Nil,
+        word => Value::Word(Cow::Borrowed(word.as_bytes())),
+    };
+    match fields {
+        [] => Err(Problem::Truncated { expected: "the value" }),
+        [single] if !single.starts_with('[') => Ok(word(single)),
+        [first, .., last] if first.starts_with('[') && last.ends_with(']') => {
+            let trimmed = fields.iter().map(|field| field.trim_matches(['[', ']']));
+            Ok(Value::List(trimmed.map(word).collect()))
         }
-    }
-
-    /// The answer; `Some(None)` if the operation did not happen.
-    fn answer(&self, call: RegisterCall) -> Option<Option<RegisterAnswer>> {
-        let timed_out = self.value == [":timed-out"];
-        match (self.kind, self.function) {
-            (":ok", ":read") if self.value == ["nil"] => Some(Some(RegisterAnswer::Value(None))),
-            (":ok", ":read") => Some(Some(RegisterAnswer::Value(Some(self.value.first()?.parse().ok()?)))),
-            (":ok", ":write" | ":cas") => (self.call()? == call).then_some(Some(RegisterAnswer::Done)),
-            (":fail", ":cas") if !timed_out => {
-                (self.call()? == call).then_some(Some(RegisterAnswer::Mismatch))
-            }
-            (":fail", _) => Some(None),
-            _ => None,
-        }
+        [first, ..] if first.starts_with('[') => Err(Problem::Truncated { expected: "a closing ]" }),
+        [_, second, ..] => Err(Problem::syntax(second.as_bytes(), "the end of the line after the value")),
+        [single] => Ok(word(single)),
     }
 }

@@ -14,13 +14,15 @@
 //! |---|---|
 //! | [`history`] | operations, outcomes, and the recording of a history |
 //! | [`store`] | the calls and answers of our store: values with revisions, conditional writes |
-//! | [`model`] | the trait of a sequential object, and three objects: register, text, revisioned key |
+//! | [`model`] | the trait of a sequential object, and objects: register, map, set, counter, lock, revisioned key |
 //! | [`checker`] | the search for an order, the verdict, and the certificate of a conviction |
 //! | [`register`] | registers in columns, and their check in nearly linear time |
 //! | [`revisions`] | cheap rules that every history of revisions must keep, checked before the search |
 //! | [`report`] | both checks of a store's history behind one call |
-//! | [`jsonl`] | our own format of histories: one event a line |
-//! | [`etcd_log`], [`kv_log`] | readers of published histories whose verdicts are known |
+//! | [`import`] | a file of any format and model as a history; what its events mean |
+//! | [`export`] | histories as events again |
+//! | [`event`] | the lines of a file, whatever its format, and what can be wrong with them |
+//! | [`edn`], [`jsonl`], [`etcd_log`] | the formats: Jepsen's, our own, and that of published histories |
 //!
 //! ```
 //! use quorate_jepsen::checker::Limits;
@@ -40,10 +42,13 @@
 //! ```
 
 pub mod checker;
+pub mod edn;
 pub mod etcd_log;
+pub mod event;
+pub mod export;
 pub mod history;
+pub mod import;
 pub mod jsonl;
-pub mod kv_log;
 pub mod model;
 pub mod register;
 pub mod report;

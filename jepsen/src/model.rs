@@ -9,16 +9,24 @@
 //! and a method that answers with its default is always right.
 
 mod cas_register;
+mod counter;
 mod key_action;
 mod key_observations;
+mod key_value;
+mod mutex;
 mod revisioned_key;
+mod set;
 mod text;
 
 use crate::history::{Call, Operation};
 
 pub use cas_register::{CasRegister, RegisterAction, RegisterAnswer, RegisterCall};
+pub use counter::{Counter, CounterAction, CounterAnswer, CounterCall};
 pub use key_action::{KeyAction, KeyState, Presence, RevisionTaken, UNREAD, ValueIndex};
+pub use key_value::{KeyValue, KeyValueAction, KeyValueAnswer, KeyValueCall};
+pub use mutex::{Mutex, MutexAnswer, MutexCall};
 pub use revisioned_key::RevisionedKey;
+pub use set::{Members, Set, SetAction, SetAnswer, SetCall};
 pub use text::{Text, TextAction, TextAnswer, TextCall};
 
 /// How an action treats the state, whichever state it is.

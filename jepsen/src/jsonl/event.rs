@@ -1,20 +1,18 @@
 //! One line of a history, as it is in the file.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::Value as Json;
 
-/// The error of a conditional write whose condition did not hold.
-pub(super) const MISMATCH: &str = "mismatch";
-
-/// The condition of a put that the key must not exist.
-pub(super) const ABSENT: &str = "absent";
+use crate::event::{Event, EventKind, Problem, Process, Value};
 
 /// Who caused an event.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Process {
+enum JsonProcess {
     /// A client.
     Client(u64),
     /// Something that does faults and repairs.
@@ -22,102 +20,122 @@ pub(super) enum Process {
 }
 
 /// What an event is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum EventKind {
-    /// A call was sent.
+enum JsonKind {
     Invoke,
-    /// It happened.
     Ok,
-    /// It did not happen, or its condition did not hold.
     Fail,
-    /// It is unknown whether it happened.
     Info,
 }
 
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Event {
+pub(super) struct JsonEvent {
     #[serde(rename = "type")]
-    pub(super) kind: EventKind,
-    pub(super) process: Process,
+    kind: JsonKind,
+    process: JsonProcess,
     #[serde(rename = "f")]
-    pub(super) function: String,
+    function: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) key: Option<String>,
+    key: Option<Json>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) key_base64: Option<String>,
+    key_base64: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) value: Option<Value>,
+    value: Option<Json>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) value_base64: Option<String>,
+    value_base64: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) expected: Option<Value>,
+    expected: Option<Json>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) revision: Option<u64>,
+    revision: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) existed: Option<bool>,
+    existed: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) error: Option<String>,
-    pub(super) time: u64,
+    error: Option<Json>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    index: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    time: Option<u64>,
 }
 
-impl Event {
-    /// An event without optional fields.
-    pub(super) fn new(kind: EventKind, process: Process, function: &str, time: u64) -> Self {
+impl JsonEvent {
+    /// The line of an event.
+    pub(super) fn new(event: &Event<'_>) -> Self {
+        let (key, key_base64) = event.key.as_ref().map_or((None, None), json_or_base64);
+        let (value, value_base64) = json_or_base64(&event.value);
         Self {
-            kind,
-            process,
-            function: function.to_owned(),
-            key: None,
-            key_base64: None,
-            value: None,
-            value_base64: None,
-            expected: None,
-            revision: None,
-            existed: None,
-            error: None,
-            time,
+            kind: match event.kind {
+                EventKind::Invoke => JsonKind::Invoke,
+                EventKind::Ok => JsonKind::Ok,
+                EventKind::Fail => JsonKind::Fail,
+                EventKind::Info => JsonKind::Info,
+            },
+            process: match &event.process {
+                Process::Client(number) => JsonProcess::Client(*number),
+                Process::Nemesis(name) => JsonProcess::Nemesis(name.clone().into_owned()),
+            },
+            function: event.function.clone().into_owned(),
+            key,
+            key_base64,
+            value,
+            value_base64,
+            expected: event.expected.as_ref().map(Value::to_json),
+            revision: event.revision,
+            existed: event.existed,
+            error: (!event.error.is_nil()).then(|| event.error.to_json()),
+            index: event.index,
+            time: event.time,
         }
     }
 
-    /// Sets the key.
-    pub(super) fn set_key(&mut self, key: &[u8]) {
-        match std::str::from_utf8(key) {
-            Ok(text) => self.key = Some(text.to_owned()),
-            Err(_) => self.key_base64 = Some(STANDARD.encode(key)),
-        }
-    }
-
-    /// Sets the value.
-    pub(super) fn set_value(&mut self, value: &[u8]) {
-        match std::str::from_utf8(value) {
-            Ok(text) => self.value = Some(Value::String(text.to_owned())),
-            Err(_) => self.value_base64 = Some(STANDARD.encode(value)),
-        }
-    }
-
-    /// The key, if there is one. The error is the field that is wrong.
-    pub(super) fn key_bytes(&self) -> Result<Option<Vec<u8>>, &'static str> {
-        bytes(self.key.as_deref(), self.key_base64.as_deref()).map_err(|()| "key")
-    }
-
-    /// The value, if there is one. The error is the field that is wrong.
-    pub(super) fn value_bytes(&self) -> Result<Option<Vec<u8>>, &'static str> {
-        let text = match &self.value {
-            None | Some(Value::Null) => None,
-            Some(Value::String(text)) => Some(text.as_str()),
-            Some(_) => return Err("value"),
+    /// The event of a line.
+    pub(super) fn into_event(self) -> Result<Event<'static>, Problem> {
+        let kind = match self.kind {
+            JsonKind::Invoke => EventKind::Invoke,
+            JsonKind::Ok => EventKind::Ok,
+            JsonKind::Fail => EventKind::Fail,
+            JsonKind::Info => EventKind::Info,
         };
-        bytes(text, self.value_base64.as_deref()).map_err(|()| "value")
+        let process = match self.process {
+            JsonProcess::Client(number) => Process::Client(number),
+            JsonProcess::Nemesis(name) => Process::Nemesis(Cow::Owned(name)),
+        };
+        let mut event = Event::new(kind, process, self.function);
+        event.key = match value("key", self.key, self.key_base64)? {
+            Value::Nil => None,
+            key => Some(key),
+        };
+        event.value = value("value", self.value, self.value_base64)?;
+        event.expected = self.expected.map(Value::from_json);
+        event.revision = self.revision;
+        event.existed = self.existed;
+        event.error = self.error.map_or(Value::Nil, Value::from_json);
+        event.index = self.index;
+        event.time = self.time;
+        Ok(event)
     }
 }
 
-fn bytes(text: Option<&str>, base64: Option<&str>) -> Result<Option<Vec<u8>>, ()> {
-    match (text, base64) {
-        (None, None) => Ok(None),
-        (Some(text), None) => Ok(Some(text.as_bytes().to_vec())),
-        (None, Some(base64)) => STANDARD.decode(base64).map(Some).map_err(|_| ()),
-        (Some(_), Some(_)) => Err(()),
+/// A value, in base64 if it is not UTF-8.
+fn json_or_base64(value: &Value<'_>) -> (Option<Json>, Option<String>) {
+    match value {
+        Value::Nil => (None, None),
+        Value::Text(bytes) if std::str::from_utf8(bytes).is_err() => (None, Some(STANDARD.encode(bytes))),
+        value => (Some(value.to_json()), None),
+    }
+}
+
+fn value(field: &'static str, json: Option<Json>, base64: Option<String>) -> Result<Value<'static>, Problem> {
+    match (json, base64) {
+        (None, None) => Ok(Value::Nil),
+        (Some(json), None) => Ok(Value::from_json(json)),
+        (None, Some(base64)) => match STANDARD.decode(&base64) {
+            Ok(bytes) => Ok(Value::Text(Cow::Owned(bytes))),
+            Err(_) => Err(Problem::wrong(field, base64.as_bytes(), "base64")),
+        },
+        (Some(_), Some(base64)) => {
+            Err(Problem::wrong(field, base64.as_bytes(), "either a value or its base64, not both"))
+        }
     }
 }
