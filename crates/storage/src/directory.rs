@@ -69,8 +69,10 @@ impl DirectoryLock {
 
 impl DataDirectory {
     /// Opens the data directory of `member` at `path`. Makes it, with a new incarnation, if there is
-    /// nothing yet.
+    /// nothing yet. A relative path begins at the working directory.
     pub fn open<E: Environment>(environment: &E, path: &Path, member: u64) -> Result<Self, OpenError> {
+        // The parent of a bare name is nowhere, and its name could not be flushed.
+        let path = &std::path::absolute(path).map_err(OpenError::io(path))?;
         durable::create_directory(path).map_err(OpenError::io(path))?;
         // One spelling, so that messages and LMDB's own bookkeeping agree on it.
         let path = path.canonicalize().map_err(OpenError::io(path))?;

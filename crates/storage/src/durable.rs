@@ -33,11 +33,59 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Creates a directory if it is not there, and makes its name durable.
+/// Creates a directory, and those above it that are missing, and makes all of their names durable. `path` is
+/// absolute.
 pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
+    let existed = path.is_dir();
+    let missing: Vec<&Path> = path.ancestors().take_while(|ancestor| !ancestor.is_dir()).collect();
     fs::create_dir_all(path)?;
-    path.parent().map_or(Ok(()), sync_directory)
+    // A directory that was there may have been made by a process that ended before this.
+    let made = if existed { vec![path] } else { missing };
+    for parent in made.iter().filter_map(|made| made.parent()) {
+        match sync_directory(parent) {
+            // Only whoever may list the directory can flush it, and it was not this process that made it.
+            Err(error) if existed && error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn missing_parents_are_made_too() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = folder.path().join("a/b/c");
+        create_directory(&path).expect("create");
+        create_directory(&path).expect("it is there already");
+        assert!(path.is_dir());
+        create_directory(Path::new("/")).expect("the root has no name to flush");
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_a_directory_is_refused() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = folder.path().join("file");
+        fs::write(&path, b"").expect("write");
+        assert!(create_directory(&path).is_err());
+        assert!(create_directory(&path.join("below")).is_err());
+    }
+
+    #[test]
+    fn a_directory_that_others_made_may_be_in_one_that_cannot_be_listed() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let parent = folder.path().join("parent");
+        let path = parent.join("data");
+        create_directory(&path).expect("create");
+        let permit = |mode| fs::set_permissions(&parent, fs::Permissions::from_mode(mode)).expect("permit");
+        permit(0o300);
+        let created = create_directory(&path);
+        permit(0o700);
+        created.expect("nothing had to be made");
+    }
 }

@@ -67,6 +67,20 @@ fn change(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     fs::write(path, content).expect("write");
 }
 
+#[test]
+fn a_relative_path_begins_at_the_working_directory() {
+    // A bare name, which has no parent. Tests run side by side, so the working directory stays as it is.
+    let name = tempfile::Builder::new().prefix("data-").tempdir_in(".").expect("a temporary directory");
+    let bare = Path::new(name.path().file_name().expect("it has a name")).to_owned();
+    fs::remove_dir(&bare).expect("it is empty");
+    let environment = Node::new().environment;
+    let directory = DataDirectory::open(&environment, &bare, 1).expect("a new directory");
+    assert!(directory.path().is_absolute());
+    assert_eq!(directory.path(), bare.canonicalize().expect("it is there"));
+    drop(directory);
+    DataDirectory::open(&environment, &bare, 1).expect("found again");
+}
+
 #[tokio::test]
 async fn a_directory_is_used_by_one_node_at_a_time() {
     let node = Node::new();
