@@ -1,20 +1,15 @@
-//! What goes into the state machine and what comes out of it.
+//! What goes into the state machine.
 
 use bytes::Bytes;
 
-/// A batch of commands that share one log entry.
-///
-/// Commands are applied one after another; each write that takes effect takes a revision of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proposal {
-    /// The leader's wall clock when it proposed, in milliseconds since the Unix epoch. The state's
-    /// time becomes the maximum of itself and this.
-    pub time_ms: u64,
-    /// The commands, in the order in which they are applied.
-    pub commands: Vec<Command>,
-}
+use crate::condition::Condition;
+use crate::range::KeyRange;
+use crate::session::{SessionCommand, SessionRequest};
+use crate::settings::SettingChange;
+use crate::transaction::Transaction;
 
-/// One write.
+/// One thing to do. The first five change keys or the history of them, and are what clients ask for; the
+/// others keep the store itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Set a key's value.
@@ -33,95 +28,110 @@ pub enum Command {
         /// When to apply it.
         condition: Condition,
     },
+    /// Remove the first keys of a range, in one revision. The outcome says whether and where to go on.
+    DeleteRange {
+        /// The keys.
+        range: KeyRange,
+        /// How many to remove at most; 0 counts as 1, and more than the setting
+        /// [`crate::Setting::DeleteRangeKeysMax`] as that.
+        keys_max: u64,
+    },
+    /// Compare, and then do one of two lists of operations, all at once.
+    Transaction(Transaction),
+    /// Give up what was before a revision: no older one can be read from then on. Only moves a mark;
+    /// [`Command::Sweep`] removes the records.
+    Compact {
+        /// The oldest revision that stays readable.
+        revision: u64,
+    },
+    /// Remove records that compaction gave up, and sessions that expired: a bounded piece of that work,
+    /// through the log, so that all replicas hold the same records.
+    Sweep {
+        /// How many records of the history to look at, at most; 0 counts as 1, more than 1,024 as that.
+        records_max: u64,
+    },
+    /// Open a session.
+    OpenSession {
+        /// After how long without a sign of life it expires, in milliseconds. Less than a second counts as
+        /// a second; more than the setting [`crate::Setting::SessionTtlMsMax`] is refused.
+        ttl_ms: u64,
+    },
+    /// Give a sign of life of a session.
+    KeepSession {
+        /// The session.
+        session: u64,
+    },
+    /// End a session, and forget what it did.
+    CloseSession {
+        /// The session.
+        session: u64,
+    },
+    /// Change replicated settings: all of these or, if one is out of its bounds, none. Of two changes of
+    /// one setting the later one counts.
+    ChangeSettings {
+        /// The changes.
+        changes: Vec<SettingChange>,
+    },
+    /// Note the digest of this replica's state at this point of the log. The outcome tells it.
+    MarkDigest,
+    /// Compare a digest that the leader noted with this replica's own. A replica that differs stops, with
+    /// [`crate::MachineError::Diverged`].
+    CheckDigest {
+        /// Which mark: the one of [`crate::Outcome::DigestMarked`]. Any but the newest is passed over.
+        mark: u64,
+        /// The leader's digest there.
+        digest: u128,
+    },
+    /// A write of a session, which has an effect once however often it is proposed. Made by
+    /// [`Command::in_session`].
+    InSession(SessionCommand),
 }
+
+/// The command is none that a session can carry: only put, delete, delete range and transaction are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("only writes of keys can be a part of a session")]
+pub struct NotAWrite;
 
 impl Command {
     /// The longest key, in bytes. Fixed: LMDB's own limit (1,982) must hold a key with every byte
     /// escaped to two in compound keys of later tables.
     pub const KEY_BYTES_MAX: usize = 1024;
 
-    /// The key that the command is about.
-    pub fn key(&self) -> &Bytes {
+    /// The longest encoded command that may be proposed, in bytes: with room to spare it fits into one
+    /// frame between nodes. The state machine applies whatever is in the log; whoever proposes checks.
+    pub const ENCODED_BYTES_MAX: usize = 12 << 20;
+
+    /// Makes this write a part of a session.
+    pub fn in_session(self, request: SessionRequest) -> Result<Command, NotAWrite> {
+        SessionCommand::new(request, self).map(Command::InSession)
+    }
+
+    /// Whether the command is one that clients change keys by: all that a session can carry.
+    pub fn is_write(&self) -> bool {
         match self {
-            Command::Put { key, .. } | Command::Delete { key, .. } => key,
+            Command::Put { .. }
+            | Command::Delete { .. }
+            | Command::DeleteRange { .. }
+            | Command::Transaction(_) => true,
+            Command::Compact { .. }
+            | Command::Sweep { .. }
+            | Command::OpenSession { .. }
+            | Command::KeepSession { .. }
+            | Command::CloseSession { .. }
+            | Command::ChangeSettings { .. }
+            | Command::MarkDigest
+            | Command::CheckDigest { .. }
+            | Command::InSession(_) => false,
         }
     }
 
-    /// When the command applies.
-    pub fn condition(&self) -> Condition {
+    /// Whether the command may store values, and so has to be refused when there is no room.
+    pub fn has_puts(&self) -> bool {
         match self {
-            Command::Put { condition, .. } | Command::Delete { condition, .. } => *condition,
+            Command::Put { .. } => true,
+            Command::Transaction(transaction) => transaction.has_puts(),
+            Command::InSession(command) => command.command().has_puts(),
+            _ => false,
         }
     }
-}
-
-/// A comparison that decides whether a write applies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// Apply always.
-    Always,
-    /// Apply only if the key does not exist (`If-None-Match: *`).
-    Absent,
-    /// Apply only if the key exists (`If-Match: *`).
-    Exists,
-    /// Apply only if the key's newest change has this revision (`If-Match: "R"`).
-    RevisionIs(u64),
-}
-
-impl Condition {
-    /// Whether the condition holds for a key whose newest change has revision `current`, or that does not
-    /// exist (`None`).
-    pub fn holds(self, current: Option<u64>) -> bool {
-        match self {
-            Condition::Always => true,
-            Condition::Absent => current.is_none(),
-            Condition::Exists => current.is_some(),
-            Condition::RevisionIs(revision) => current == Some(revision),
-        }
-    }
-}
-
-/// A replicated limit that a command exceeded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// The key is empty or longer than the limit.
-    KeyBytes,
-    /// The value is longer than the limit.
-    ValueBytes,
-}
-
-/// What a command did. Small: no values in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The put took effect.
-    Put {
-        /// The revision of this change.
-        revision: u64,
-        /// The revision at which the key was created: `revision` itself if it is new.
-        create_revision: u64,
-        /// How often the key was put since then, 1 if it is new.
-        version: u64,
-    },
-    /// The delete removed the key.
-    Deleted {
-        /// The revision of this change.
-        revision: u64,
-    },
-    /// The key to delete did not exist; nothing changed. Takes no revision.
-    NotFound {
-        /// The store's newest revision at this point of the log.
-        revision: u64,
-    },
-    /// The condition did not hold; nothing changed. Takes no revision.
-    ConditionFailed {
-        /// The revision of the key's newest change, or `None` if the key does not exist.
-        current: Option<u64>,
-    },
-    /// A replicated limit forbids the command; nothing changed. Takes no revision.
-    LimitExceeded {
-        /// Which limit.
-        limit: Limit,
-        /// Its value, in its own unit.
-        maximum: u64,
-    },
 }

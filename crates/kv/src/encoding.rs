@@ -46,6 +46,12 @@ pub enum DecodeError {
         /// The format that was being read.
         what: &'static str,
     },
+    /// The value nests deeper than any that is ever written.
+    #[error("{what}: it is nested too deeply")]
+    Nesting {
+        /// The format that was being read.
+        what: &'static str,
+    },
     /// The checksum does not fit the bytes: they were damaged, or belong under another key.
     #[error("{what}: checksum {computed:08x} computed, {stored:08x} stored")]
     Checksum {
@@ -58,19 +64,51 @@ pub enum DecodeError {
     },
 }
 
+/// The most elements that room is made for before they are read.
+const LIST_CAPACITY_MAX: usize = 1024;
+
 /// How many bytes [`put_varint`] writes.
 pub(crate) const fn varint_bytes(value: u64) -> usize {
     // `| 1` because zero takes one byte, too.
     ((u64::BITS - (value | 1).leading_zeros()) as usize).div_ceil(7)
 }
 
+/// What encoders write to: bytes, or only their number, so that one function gives both.
+pub(crate) trait Output {
+    fn put_slice(&mut self, bytes: &[u8]);
+
+    fn put_byte(&mut self, byte: u8) {
+        self.put_slice(&[byte]);
+    }
+}
+
+impl Output for Vec<u8> {
+    fn put_slice(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+
+    fn put_byte(&mut self, byte: u8) {
+        self.push(byte);
+    }
+}
+
+/// Counts bytes.
+#[derive(Default)]
+pub(crate) struct Length(pub(crate) usize);
+
+impl Output for Length {
+    fn put_slice(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+}
+
 /// Appends a number in its shortest form.
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put_varint(out: &mut impl Output, mut value: u64) {
     while value >= 0x80 {
-        out.push(value as u8 | 0x80);
+        out.put_byte(value as u8 | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.put_byte(value as u8);
 }
 
 /// How many bytes [`put_bytes`] writes.
@@ -79,9 +117,28 @@ pub(crate) const fn bytes_bytes(length: usize) -> usize {
 }
 
 /// Appends a byte string with its length before it.
-pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut impl Output, bytes: &[u8]) {
     put_varint(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
+    out.put_slice(bytes);
+}
+
+/// Appends whether something is so.
+pub(crate) fn put_flag(out: &mut impl Output, flag: bool) {
+    out.put_byte(flag.into());
+}
+
+/// Appends something that may be absent, behind a byte that says whether it is there.
+pub(crate) fn put_option<O: Output, T>(out: &mut O, value: Option<T>, put: impl FnOnce(&mut O, T)) {
+    put_flag(out, value.is_some());
+    if let Some(value) = value {
+        put(out, value);
+    }
+}
+
+/// Appends a list behind its length.
+pub(crate) fn put_list<O: Output, T>(out: &mut O, list: &[T], put: impl Fn(&mut O, &T)) {
+    put_varint(out, list.len() as u64);
+    list.iter().for_each(|value| put(out, value));
 }
 
 /// Reads values off the front of a byte string. It never panics and never allocates.
@@ -107,11 +164,6 @@ impl<'input> Reader<'input> {
             found if found == version => Ok(reader),
             found => Err(DecodeError::UnknownVersion { what, version: found }),
         }
-    }
-
-    /// How many bytes are left.
-    pub(crate) fn remaining(&self) -> usize {
-        self.input.len()
     }
 
     pub(crate) fn byte(&mut self) -> Result<u8, DecodeError> {
@@ -158,6 +210,41 @@ impl<'input> Reader<'input> {
         self.take(usize::try_from(length).unwrap_or(usize::MAX))
     }
 
+    /// Whether something is so: 0 or 1.
+    pub(crate) fn flag(&mut self) -> Result<bool, DecodeError> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(self.number_error()),
+        }
+    }
+
+    /// Something that may be absent.
+    pub(crate) fn option<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<Option<T>, DecodeError> {
+        self.flag()?.then(|| read(self)).transpose()
+    }
+
+    /// A list behind its length.
+    pub(crate) fn list<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>, DecodeError> {
+        let count = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
+        // Each element takes a byte at least: checked before the allocation, which a damaged count could
+        // make one of gigabytes otherwise. Elements in memory are larger than that, hence the second bound.
+        if count > self.input.len() {
+            return Err(self.truncated());
+        }
+        let mut list = Vec::with_capacity(count.min(LIST_CAPACITY_MAX));
+        for _ in 0..count {
+            list.push(read(self)?);
+        }
+        Ok(list)
+    }
+
     /// Everything that is left.
     pub(crate) fn rest(&mut self) -> &'input [u8] {
         std::mem::take(&mut self.input)
@@ -184,6 +271,11 @@ impl<'input> Reader<'input> {
     /// The error for an input that is too short for what it announces.
     pub(crate) fn truncated(&self) -> DecodeError {
         DecodeError::Truncated { what: self.what }
+    }
+
+    /// The error for what nests deeper than anybody writes.
+    pub(crate) fn nesting_error(&self) -> DecodeError {
+        DecodeError::Nesting { what: self.what }
     }
 
     fn take(&mut self, length: usize) -> Result<&'input [u8], DecodeError> {

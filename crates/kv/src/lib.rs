@@ -15,23 +15,45 @@
 //! are held by golden fixtures in the tests. Implementations of the tables run the suites in `conformance`
 //! (feature `testing`).
 
-pub mod command;
+mod command;
 mod command_encoding;
+mod comparison;
+mod condition;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod digest;
 mod encoding;
 #[cfg(test)]
 mod fixtures;
-pub mod machine;
+mod machine;
+mod outcome;
 mod outcome_encoding;
+mod proposal;
+mod query;
+mod range;
 mod reading;
 mod record;
+mod result_encoding;
+mod session;
+mod settings;
 pub mod tables;
+mod transaction;
+mod transaction_encoding;
 mod verify;
 
-pub use command::{Command, Condition, Limit, Outcome, Proposal};
+pub use command::{Command, NotAWrite};
+pub use comparison::{Comparison, Predicate, Relation, Target};
+pub use condition::Condition;
 pub use encoding::DecodeError;
-pub use machine::{KeyValue, Machine, MachineError, Summary};
+pub use machine::{Machine, MachineError, Summary};
+pub use outcome::{Limit, OperationResult, Outcome};
+pub use proposal::Proposal;
+pub use query::{
+    Budget, ChangesPage, KeyChange, KeyEntry, KeyValue, RangeForm, RangePage, RangeQuery, UnavailableRevision,
+};
+pub use range::KeyRange;
 pub use record::check_record;
+pub use session::{SESSION_TTL_MS_DEFAULT, SESSION_TTL_MS_MIN, SessionCommand, SessionRequest};
+pub use settings::{Setting, SettingChange, SettingDescription, Settings};
 pub use tables::{Direction, MemoryTables, Table, Tables, TablesMut};
+pub use transaction::{InvalidTransaction, Operation, Transaction};

@@ -2,13 +2,17 @@
 
 use bytes::Bytes;
 
-use crate::command::{Command, Limit, Outcome, Proposal};
+use crate::command::Command;
+use crate::condition::Condition;
 use crate::digest;
+use crate::outcome::{Limit, Outcome};
+use crate::proposal::Proposal;
 use crate::reading::{damaged, is_key, is_table_empty, read_index};
 use crate::record::Position;
 use crate::record::head::{self, Head};
 use crate::record::history::{Change, HistoryRecord};
 use crate::record::index::{IndexRecord, LiveKey};
+use crate::settings::{Setting, Settings};
 use crate::tables::{Table, Tables, TablesMut};
 
 /// The in-memory head of the state machine: everything that each proposal changes. The records
@@ -30,21 +34,16 @@ pub struct Summary {
     pub key_count: u64,
     /// Bytes of the keys and values that exist now.
     pub live_bytes: u64,
+    /// The oldest revision that can be read, 0 if all can.
+    pub compacted_revision: u64,
+    /// Bytes of all records in history and key index, as the quota counts them.
+    pub stored_bytes: u64,
+    /// Sessions that there are, expired ones included until they are removed.
+    pub session_count: u64,
+    /// The replicated settings.
+    pub settings: Settings,
     /// The digest over all replicated state.
     pub digest: u128,
-}
-
-/// A key's newest version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyValue {
-    /// The value.
-    pub value: Bytes,
-    /// The revision at which the key was created.
-    pub create_revision: u64,
-    /// The revision of its newest change.
-    pub mod_revision: u64,
-    /// How often it was put since it was created.
-    pub version: u64,
 }
 
 /// Why the state machine cannot go on.
@@ -63,6 +62,21 @@ pub enum MachineError<E> {
         found: u32,
         /// The newest version that this build knows.
         newest: u32,
+    },
+    /// This replica's state is not the leader's, although the same log led to it.
+    #[error(
+        "the state differs from the leader's at digest mark {mark} (revision {revision}): \
+         its digest is {found:032x}, the leader's {expected:032x}"
+    )]
+    Diverged {
+        /// The number of the mark.
+        mark: u64,
+        /// The newest revision at the mark.
+        revision: u64,
+        /// The leader's digest there.
+        expected: u128,
+        /// This replica's digest there.
+        found: u128,
     },
 }
 
@@ -88,13 +102,29 @@ impl Machine {
 
     /// The state in a few numbers. Hashes some hundred bytes for it, so that applying does not have to.
     pub fn summary(&self) -> Summary {
-        let Head { revision, time_ms, key_count, live_bytes, .. } = self.head;
-        Summary { revision, time_ms, key_count, live_bytes, digest: self.head.digest() }
+        let Head { revision, time_ms, key_count, live_bytes, compacted, .. } = self.head;
+        let Head { stored_bytes, session_count, settings, .. } = self.head;
+        Summary {
+            revision,
+            time_ms,
+            key_count,
+            live_bytes,
+            compacted_revision: compacted,
+            stored_bytes,
+            session_count,
+            settings,
+            digest: self.head.digest(),
+        }
+    }
+
+    /// The replicated settings.
+    pub fn settings(&self) -> &Settings {
+        &self.head.settings
     }
 
     /// The longest value that a put may carry now, in bytes (a replicated setting).
     pub fn value_bytes_max(&self) -> u64 {
-        self.head.settings.value_bytes_max
+        self.head.settings.get(Setting::ValueBytesMax)
     }
 
     /// Which commands and formats the cluster may use now.
@@ -136,37 +166,45 @@ impl Machine {
         tables: &mut T,
         command: &Command,
     ) -> Result<Outcome, MachineError<T::Error>> {
-        if let Some((limit, maximum)) = self.exceeded_limit(command) {
-            return Ok(Outcome::LimitExceeded { limit, maximum });
-        }
-        let index = read_index(tables, command.key())?;
-        let live = index.and_then(|index| index.live);
-        let current = index.filter(|index| index.live.is_some()).map(|index| index.position.revision);
-        if !command.condition().holds(current) {
-            return Ok(Outcome::ConditionFailed { current });
-        }
-        let previous = index.map(|index| index.position);
         match command {
-            Command::Put { key, value, .. } => self.put(tables, key, value, previous, live),
-            Command::Delete { key, .. } => match live {
-                None => Ok(Outcome::NotFound { revision: self.head.revision }),
-                Some(live) => self.delete(tables, key, previous, live),
-            },
+            Command::Put { key, value, condition } => self.apply_single(tables, key, Some(value), *condition),
+            Command::Delete { key, condition } => self.apply_single(tables, key, None, *condition),
+            _ => unimplemented!("follows with the next commit"),
         }
     }
 
-    /// The limit that forbids the command, and its value. Limits come before conditions, so that nothing
+    fn apply_single<T: TablesMut>(
+        &mut self,
+        tables: &mut T,
+        key: &Bytes,
+        value: Option<&Bytes>,
+        condition: Condition,
+    ) -> Result<Outcome, MachineError<T::Error>> {
+        if let Some((limit, maximum)) = self.exceeded_limit(key, value) {
+            return Ok(Outcome::LimitExceeded { limit, maximum });
+        }
+        let index = read_index(tables, key)?;
+        let live = index.and_then(|index| index.live);
+        let current = index.filter(|index| index.live.is_some()).map(|index| index.position.revision);
+        if !condition.holds(current) {
+            return Ok(Outcome::ConditionFailed { current });
+        }
+        let previous = index.map(|index| index.position);
+        match (value, live) {
+            (Some(value), live) => self.put(tables, key, value, previous, live),
+            (None, None) => Ok(Outcome::NotFound { revision: self.head.revision }),
+            (None, Some(live)) => self.delete(tables, key, previous, live),
+        }
+    }
+
+    /// The limit that forbids a write, and its value. Limits come before conditions, so that nothing
     /// that could not be a key reaches the tables.
-    fn exceeded_limit(&self, command: &Command) -> Option<(Limit, u64)> {
-        if !is_key(command.key()) {
+    fn exceeded_limit(&self, key: &[u8], value: Option<&Bytes>) -> Option<(Limit, u64)> {
+        if !is_key(key) {
             return Some((Limit::KeyBytes, Command::KEY_BYTES_MAX as u64));
         }
-        match command {
-            Command::Put { value, .. } if value.len() as u64 > self.value_bytes_max() => {
-                Some((Limit::ValueBytes, self.value_bytes_max()))
-            }
-            Command::Put { .. } | Command::Delete { .. } => None,
-        }
+        let is_too_long = |value: &Bytes| value.len() as u64 > self.value_bytes_max();
+        value.is_some_and(is_too_long).then(|| (Limit::ValueBytes, self.value_bytes_max()))
     }
 
     fn put<T: TablesMut>(

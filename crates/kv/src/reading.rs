@@ -6,7 +6,8 @@ use std::ops::{Bound, ControlFlow};
 use bytes::Bytes;
 
 use crate::command::Command;
-use crate::machine::{KeyValue, Machine, MachineError};
+use crate::machine::{Machine, MachineError};
+use crate::query::{Budget, ChangesPage, KeyValue, RangePage, RangeQuery, UnavailableRevision};
 use crate::record::Position;
 use crate::record::history::{Change, HistoryRecord};
 use crate::record::index::IndexRecord;
@@ -29,21 +30,44 @@ impl Machine {
     }
 
     /// The version of `key` that was the newest one at `revision`. Walks back from the newest change, one
-    /// read for each change since. A revision that is yet to come gives the newest version.
+    /// read for each change since.
     pub fn get_at<T: Tables>(
         tables: &T,
         key: &[u8],
         revision: u64,
-    ) -> Result<Option<KeyValue>, MachineError<T::Error>> {
+    ) -> Result<Result<Option<KeyValue>, UnavailableRevision>, MachineError<T::Error>> {
         let mut next = read_index(tables, key)?.map(|index| index.position);
         while let Some(position) = next {
             let change = read_change(tables, key, position)?;
             if position.revision <= revision {
-                return Ok(change.key_value);
+                return Ok(Ok(change.key_value));
             }
             next = change.previous;
         }
-        Ok(None)
+        Ok(Ok(None))
+    }
+
+    /// One page of a range, as `query` asks for it and as much as `budget` allows. Between pages the caller
+    /// can let go of the tables: [`RangeQuery::rest`] goes on at the same revision, whatever happened since.
+    pub fn range<T: Tables>(
+        tables: &T,
+        query: &RangeQuery,
+        budget: Budget,
+    ) -> Result<Result<RangePage, UnavailableRevision>, MachineError<T::Error>> {
+        let _ = (tables, query, budget);
+        unimplemented!("follows with the next commit")
+    }
+
+    /// The changes of the revisions from `from_revision` on, in order, as many as `budget` allows but always
+    /// of whole revisions. Revision 0 stands for the first one; the one after the newest is an empty page.
+    /// Of a revision that was compacted changes may be missing, the oldest readable one included.
+    pub fn changes<T: Tables>(
+        tables: &T,
+        from_revision: u64,
+        budget: Budget,
+    ) -> Result<Result<ChangesPage, UnavailableRevision>, MachineError<T::Error>> {
+        let _ = (tables, from_revision, budget);
+        unimplemented!("follows with the next commit")
     }
 }
 

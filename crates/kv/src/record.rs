@@ -5,6 +5,8 @@
 //! | meta      | kind:u8 (1 is the head)            | [`head::Head`]              |
 //! | key_index | the key's bytes                    | [`index::IndexRecord`]      |
 //! | history   | revision:u64 sub_index:u32 (order) | [`history::HistoryRecord`]  |
+//! | sessions  | session:u64                        | [`session::SessionRecord`]  |
+//! | session_outcomes | session:u64 sequence:u64    | [`session_outcome::SessionOutcomeRecord`] |
 //!
 //! Every record is `version:u8 … checksum:u32`. The checksum (CRC-32C) covers the table's ordinal, the
 //! table key and the record, so that a record that turns up under another key counts as damaged, too.
@@ -12,13 +14,22 @@
 pub(crate) mod head;
 pub(crate) mod history;
 pub(crate) mod index;
+pub(crate) mod session;
+pub(crate) mod session_outcome;
+
+use std::ops::RangeInclusive;
+
+use bytes::Bytes;
 
 use crate::encoding::{DecodeError, Reader};
+use crate::outcome::Outcome;
 use crate::tables::Table;
 
 use head::Head;
 use history::HistoryRecord;
 use index::IndexRecord;
+use session::SessionRecord;
+use session_outcome::{SequenceKey, SessionOutcomeRecord};
 
 /// Bytes that the checksum adds to a record.
 pub(crate) const CHECKSUM_BYTES: usize = 4;
@@ -32,7 +43,16 @@ pub fn check_record(table: Table, key: &[u8], record: &[u8]) -> Result<(), Decod
         Table::History => {
             Position::decode(key).and_then(|position| HistoryRecord::decode(position, record)).map(drop)
         }
+        Table::Sessions => {
+            session::decode_key(key).and_then(|session| SessionRecord::decode(session, record)).map(drop)
+        }
+        Table::SessionOutcomes => check_session_outcome(key, record),
     }
+}
+
+fn check_session_outcome(key: &[u8], record: &[u8]) -> Result<(), DecodeError> {
+    let found = SessionOutcomeRecord::decode(SequenceKey::decode(key)?, record)?;
+    Outcome::decode(&Bytes::copy_from_slice(found.outcome)).map(drop)
 }
 
 /// Where a change stands in the history.
@@ -75,12 +95,27 @@ fn open<'record>(
     what: &'static str,
     version: u8,
 ) -> Result<Reader<'record>, DecodeError> {
-    // The version comes first: another version may have another checksum.
-    Reader::versioned(record, what, version)?;
+    let (reader, _) = open_versions(table, key, record, what, version..=version)?;
+    Ok(reader)
+}
+
+/// As [`open`], for a format with several versions that are sealed alike. Gives the one found.
+fn open_versions<'record>(
+    table: Table,
+    key: &[u8],
+    record: &'record [u8],
+    what: &'static str,
+    versions: RangeInclusive<u8>,
+) -> Result<(Reader<'record>, u8), DecodeError> {
+    // The version comes first: an unknown one may have another checksum.
+    let version = Reader::new(record, what).byte()?;
+    if !versions.contains(&version) {
+        return Err(DecodeError::UnknownVersion { what, version });
+    }
     let (body, stored) = record.split_last_chunk().ok_or(DecodeError::Truncated { what })?;
     let stored = u32::from_be_bytes(*stored);
     match checksum(table, key, body) {
-        computed if computed == stored => Reader::versioned(body, what, version),
+        computed if computed == stored => Ok((Reader::versioned(body, what, version)?, version)),
         computed => Err(DecodeError::Checksum { what, computed, stored }),
     }
 }

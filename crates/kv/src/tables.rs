@@ -17,11 +17,16 @@ pub enum Table {
     KeyIndex = 2,
     /// (revision, sub-index) → one change, appended in order.
     History = 3,
+    /// session → what is known of it.
+    Sessions = 4,
+    /// (session, sequence) → what that write did.
+    SessionOutcomes = 5,
 }
 
 impl Table {
     /// Every table, in the order of its ordinal, which is the order of a snapshot.
-    pub const ALL: [Table; 3] = [Table::Meta, Table::KeyIndex, Table::History];
+    pub const ALL: [Table; 5] =
+        [Table::Meta, Table::KeyIndex, Table::History, Table::Sessions, Table::SessionOutcomes];
 
     /// The persisted number of the table.
     pub const fn ordinal(self) -> u8 {
@@ -39,6 +44,8 @@ impl Table {
             Table::Meta => "meta",
             Table::KeyIndex => "key_index",
             Table::History => "history",
+            Table::Sessions => "sessions",
+            Table::SessionOutcomes => "session_outcomes",
         }
     }
 }

@@ -173,7 +173,9 @@ fn for_each_record<T: Tables>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Command, Condition, Proposal};
+    use crate::command::Command;
+    use crate::condition::Condition;
+    use crate::proposal::Proposal;
     use crate::record::index::LiveKey;
     use crate::tables::{MemoryTables, TablesMut};
 

@@ -132,6 +132,8 @@ fn answer_to_write(outcome: Outcome) -> Result<Response, Failure> {
             ErrorCode::ValueTooLarge,
             format!("the value is longer than the limit of {maximum} bytes"),
         )),
+        // What the other limits are to clients comes with their routes.
+        other => Err(Failure::new(ErrorCode::Overloaded, format!("the store refused it: {other:?}"))),
     }
 }
 

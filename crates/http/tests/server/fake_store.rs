@@ -123,9 +123,12 @@ impl State {
         if let Some(outcome) = self.outcomes.pop_front() {
             return Ok(outcome);
         }
-        let before = self.keys.get(&command.key()[..]).cloned();
+        let (Command::Put { key, condition, .. } | Command::Delete { key, condition }) = &command else {
+            panic!("the server under test asks for no {command:?}");
+        };
+        let before = self.keys.get(&key[..]).cloned();
         let current = before.as_ref().map(|before| before.mod_revision);
-        if !command.condition().holds(current) {
+        if !condition.holds(current) {
             return Ok(Outcome::ConditionFailed { current });
         }
         match command {
@@ -147,6 +150,7 @@ impl State {
                 }
                 None => Ok(Outcome::NotFound { revision: self.revision }),
             },
+            other => panic!("the server under test asks for no {other:?}"),
         }
     }
 }
@@ -178,6 +182,7 @@ fn status() -> Status {
             key_count: 3,
             live_bytes: 42,
             digest: 0xd1,
+            ..Summary::default()
         },
         ready: true,
         has_room: true,

@@ -4,8 +4,12 @@ use proptest::prelude::*;
 
 use super::model::{Model, Step, VALUE_BYTES_MAX, any_batches, any_step};
 use super::*;
-use crate::command::{Command, Condition, Limit, Outcome, Proposal};
-use crate::machine::{KeyValue, Machine, MachineError, Summary};
+use crate::command::Command;
+use crate::condition::Condition;
+use crate::machine::{Machine, MachineError, Summary};
+use crate::outcome::{Limit, Outcome};
+use crate::proposal::Proposal;
+use crate::query::KeyValue;
 
 /// A machine, its tables, and the model that it is compared with.
 struct Run<T> {
@@ -38,7 +42,7 @@ impl<T: TablesMut> Run<T> {
     fn put(&mut self, key: Bytes, value: Bytes) -> Outcome {
         let command = Command::Put { key, value, condition: Condition::Always };
         let proposal = Proposal { time_ms: 0, commands: vec![command] };
-        self.machine.apply(&mut self.tables, &proposal).expect("apply")[0]
+        self.machine.apply(&mut self.tables, &proposal).expect("apply").remove(0)
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<KeyValue>, MachineError<T::Error>> {
@@ -47,14 +51,14 @@ impl<T: TablesMut> Run<T> {
 
     /// Compares everything that can be seen.
     fn compare(&self) {
-        let Summary { revision, time_ms, key_count, live_bytes, digest: _ } = self.machine.summary();
+        let Summary { revision, time_ms, key_count, live_bytes, .. } = self.machine.summary();
         assert_eq!((revision, time_ms), (self.model.revision(), self.model.time_ms));
         assert_eq!((key_count, live_bytes), self.model.totals());
         for key in self.model.keys() {
             assert_eq!(self.get(&key).expect("get"), self.model.get(&key), "{key:?}");
             for revision in 0..=self.model.revision() + 1 {
                 let found = Machine::get_at(&self.tables, &key, revision).expect("get_at");
-                assert_eq!(found, self.model.get_at(&key, revision), "{key:?} at {revision}");
+                assert_eq!(found, Ok(self.model.get_at(&key, revision)), "{key:?} at {revision}");
             }
         }
         for key in [&b""[..], b"never", &[0; 1025]] {

@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use crate::command::{Command, Condition, Limit, Outcome};
-use crate::machine::KeyValue;
+use crate::command::Command;
+use crate::condition::Condition;
+use crate::outcome::{Limit, Outcome};
+use crate::query::KeyValue;
 
 /// The longest value of a new store.
 pub(super) const VALUE_BYTES_MAX: usize = 1 << 20;
@@ -55,9 +57,10 @@ impl Model {
     }
 
     pub(super) fn apply(&mut self, command: &Command) -> Outcome {
-        let (key, value) = match command {
-            Command::Put { key, value, .. } => (key, Some(value)),
-            Command::Delete { key, .. } => (key, None),
+        let (key, value, condition) = match command {
+            Command::Put { key, value, condition } => (key, Some(value), condition),
+            Command::Delete { key, condition } => (key, None, condition),
+            _ => unreachable!("the steps make no others"),
         };
         if key.is_empty() || key.len() > 1024 {
             return Outcome::LimitExceeded { limit: Limit::KeyBytes, maximum: 1024 };
@@ -66,7 +69,7 @@ impl Model {
             return Outcome::LimitExceeded { limit: Limit::ValueBytes, maximum: VALUE_BYTES_MAX as u64 };
         }
         let current = self.get(key).map(|found| found.mod_revision);
-        let applies = match command.condition() {
+        let applies = match *condition {
             Condition::Always => true,
             Condition::Absent => current.is_none(),
             Condition::Exists => current.is_some(),

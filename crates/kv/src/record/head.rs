@@ -1,25 +1,41 @@
 //! The one record that changes with every proposal.
 //!
 //! ```text
-//! record := version:u8=1  cluster_version:u32  revision:u64  time_ms:u64  key_count:u64  live_bytes:u64
-//!           live:u128  written:u128  value_bytes_max:u64  checksum:u32
+//! record   := version:u8  fields  checksum:u32
+//! fields   := cluster_version:u32  revision  time_ms  key_count  live_bytes  live:u128  written:u128
+//!             value_bytes_max                                                            (version 1)
+//!           | cluster_version:u32  revision  time_ms  key_count  live_bytes  live:u128  written:u128
+//!             compacted  swept_revision  swept_sub_index:u32  removed:u128  stored_bytes
+//!             session_count  last_session  session_cursor  sessions:u128
+//!             settings  mark                                                             (version 2)
+//! settings := count:u8  value*                                        (in the order of ordinals)
+//! mark     := number  revision  digest:u128
 //! ```
+//!
+//! All numbers without a width are u64. Version 1 had no compaction, no sessions and one setting.
 
 use bytes::Bytes;
 
-use super::{CHECKSUM_BYTES, open, seal};
+use super::{CHECKSUM_BYTES, Position, open_versions, seal};
 use crate::digest;
 use crate::encoding::{DecodeError, Reader};
+use crate::settings::{Setting, SettingChange, Settings};
 use crate::tables::Table;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The version before the store knew compaction and sessions.
+const VERSION_BARE: u8 = 1;
 const WHAT: &str = "head record";
-const RECORD_BYTES: usize = 1 + 4 + 4 * 8 + 2 * 16 + 8 + CHECKSUM_BYTES;
+
+/// One narrow number, ten wide ones and one that is inside of a position, four sums, the settings.
+const FIELDS_BYTES: usize = 4 + 10 * 8 + 4 + 4 * 16 + 1 + 8 * Setting::ALL.len();
+const RECORD_BYTES: usize = 1 + FIELDS_BYTES + MARK_BYTES + CHECKSUM_BYTES;
+const MARK_BYTES: usize = 2 * 8 + 16;
 
 /// The key of the head in the meta table.
 pub(crate) const KEY: [u8; 1] = [1];
 
-/// Everything about the state that is not a record of a key.
+/// Everything about the state that is not a record of a key or a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     /// Which commands and formats the cluster may use.
@@ -37,15 +53,38 @@ pub(crate) struct Head {
     /// The sum of the elements of all changes ever made. Nothing is ever subtracted, compaction does not
     /// touch it.
     pub(crate) written: u128,
+    /// The oldest revision that can be read, 0 if all can.
+    pub(crate) compacted: u64,
+    /// Up to which change of the history what compaction gave up has been removed.
+    pub(crate) swept: Position,
+    /// The sum of the elements of the changes that were removed: `written` less what is there.
+    pub(crate) removed: u128,
+    /// Bytes of all records in history and index, as the quota counts them.
+    pub(crate) stored_bytes: u64,
+    /// Sessions that there are, expired ones included until they are removed.
+    pub(crate) session_count: u64,
+    /// The number of the session that was opened last, 0 if none ever was.
+    pub(crate) last_session: u64,
+    /// The session behind which the search for expired ones goes on.
+    pub(crate) session_cursor: u64,
+    /// The sum of the elements of all sessions and of the outcomes that they keep.
+    pub(crate) sessions: u128,
     /// The replicated settings.
     pub(crate) settings: Settings,
+    /// The newest mark of a digest. Not a part of the digest: what a replica thinks of its state is not
+    /// a part of that state.
+    pub(crate) mark: DigestMark,
 }
 
-/// Limits that decide outcomes, and therefore are state and not configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Settings {
-    /// The longest value, in bytes.
-    pub(crate) value_bytes_max: u64,
+/// The digest of this replica's state at some point of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DigestMark {
+    /// Marks are numbered from 1; 0 is none.
+    pub(crate) number: u64,
+    /// The newest revision there.
+    pub(crate) revision: u64,
+    /// The digest there.
+    pub(crate) digest: u128,
 }
 
 impl Head {
@@ -61,7 +100,16 @@ impl Head {
         live_bytes: 0,
         live: 0,
         written: 0,
-        settings: Settings { value_bytes_max: 1 << 20 },
+        compacted: 0,
+        swept: Position { revision: 0, sub_index: 0 },
+        removed: 0,
+        stored_bytes: 0,
+        session_count: 0,
+        last_session: 0,
+        session_cursor: 0,
+        sessions: 0,
+        settings: Settings::DEFAULT,
+        mark: DigestMark { number: 0, revision: 0, digest: 0 },
     };
 
     /// The record as it stands under [`KEY`].
@@ -69,23 +117,19 @@ impl Head {
         let mut out = Vec::with_capacity(RECORD_BYTES);
         out.push(VERSION);
         self.put_fields(&mut out);
+        self.mark.put(&mut out);
         seal(Table::Meta, &KEY, &mut out);
         debug_assert_eq!(out.len(), RECORD_BYTES, "all fields have a fixed width");
         Bytes::from(out)
     }
 
-    /// Reads the record that stands under [`KEY`].
+    /// Reads the record that stands under [`KEY`]. Of one in version 1, `stored_bytes` is not known:
+    /// [`is_bare`] tells.
     pub(crate) fn decode(record: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = open(Table::Meta, &KEY, record, WHAT, VERSION)?;
-        let head = Self {
-            cluster_version: reader.u32()?,
-            revision: reader.u64()?,
-            time_ms: reader.u64()?,
-            key_count: reader.u64()?,
-            live_bytes: reader.u64()?,
-            live: reader.u128()?,
-            written: reader.u128()?,
-            settings: Settings { value_bytes_max: reader.u64()? },
+        let (mut reader, version) = open_versions(Table::Meta, &KEY, record, WHAT, VERSION_BARE..=VERSION)?;
+        let head = match version {
+            VERSION_BARE => Self::read_bare(&mut reader)?,
+            _ => Self::read(&mut reader)?,
         };
         reader.finish()?;
         Ok(head)
@@ -93,16 +137,19 @@ impl Head {
 
     /// The digest over all replicated state.
     pub(crate) fn digest(&self) -> u128 {
-        let mut fields = Vec::with_capacity(RECORD_BYTES);
+        let mut fields = Vec::with_capacity(FIELDS_BYTES);
         self.put_fields(&mut fields);
+        debug_assert_eq!(fields.len(), FIELDS_BYTES, "all fields have a fixed width");
         digest::head(&fields)
     }
 
     fn put_fields(&self, out: &mut Vec<u8>) {
         // Taken apart, so that a new field cannot be forgotten here.
-        let Self { cluster_version, revision, time_ms, key_count, live_bytes, live, written, settings } =
-            self;
-        let Settings { value_bytes_max } = settings;
+        #[rustfmt::skip]
+        let Self {
+            cluster_version, revision, time_ms, key_count, live_bytes, live, written, compacted, swept, removed,
+            stored_bytes, session_count, last_session, session_cursor, sessions, settings, mark: _,
+        } = self;
         out.extend_from_slice(&cluster_version.to_be_bytes());
         for number in [revision, time_ms, key_count, live_bytes] {
             out.extend_from_slice(&number.to_be_bytes());
@@ -110,8 +157,78 @@ impl Head {
         for sum in [live, written] {
             out.extend_from_slice(&sum.to_be_bytes());
         }
-        out.extend_from_slice(&value_bytes_max.to_be_bytes());
+        out.extend_from_slice(&compacted.to_be_bytes());
+        out.extend_from_slice(&swept.encode());
+        out.extend_from_slice(&removed.to_be_bytes());
+        for number in [stored_bytes, session_count, last_session, session_cursor] {
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        out.extend_from_slice(&sessions.to_be_bytes());
+        out.push(Setting::ALL.len() as u8);
+        for SettingChange { setting: _, value } in settings.all() {
+            out.extend_from_slice(&value.to_be_bytes());
+        }
     }
+
+    /// The fields that both versions begin with.
+    fn read_common(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            cluster_version: reader.u32()?,
+            revision: reader.u64()?,
+            time_ms: reader.u64()?,
+            key_count: reader.u64()?,
+            live_bytes: reader.u64()?,
+            live: reader.u128()?,
+            written: reader.u128()?,
+            ..Self::EMPTY
+        })
+    }
+
+    fn read_bare(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let head = Self::read_common(reader)?;
+        Ok(Self { settings: Settings::DEFAULT.with(Setting::ValueBytesMax, reader.u64()?), ..head })
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let head = Self::read_common(reader)?;
+        Ok(Self {
+            compacted: reader.u64()?,
+            swept: Position { revision: reader.u64()?, sub_index: reader.u32()? },
+            removed: reader.u128()?,
+            stored_bytes: reader.u64()?,
+            session_count: reader.u64()?,
+            last_session: reader.u64()?,
+            session_cursor: reader.u64()?,
+            sessions: reader.u128()?,
+            settings: read_settings(reader)?,
+            mark: DigestMark { number: reader.u64()?, revision: reader.u64()?, digest: reader.u128()? },
+            ..head
+        })
+    }
+}
+
+impl DigestMark {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.number.to_be_bytes());
+        out.extend_from_slice(&self.revision.to_be_bytes());
+        out.extend_from_slice(&self.digest.to_be_bytes());
+    }
+}
+
+fn read_settings(reader: &mut Reader<'_>) -> Result<Settings, DecodeError> {
+    if usize::from(reader.byte()?) != Setting::ALL.len() {
+        return Err(reader.number_error());
+    }
+    let mut settings = Settings::DEFAULT;
+    for setting in Setting::ALL {
+        settings = settings.with(setting, reader.u64()?);
+    }
+    Ok(settings)
+}
+
+/// Whether a record of the head is in the version that does not say `stored_bytes`.
+pub(crate) fn is_bare(record: &[u8]) -> bool {
+    record.first() == Some(&VERSION_BARE)
 }
 
 /// Refuses keys of the meta table that this build does not know.
@@ -124,75 +241,4 @@ pub(crate) fn check_key(key: &[u8]) -> Result<(), DecodeError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::fixtures::assert_golden;
-
-    const HEAD: Head = Head {
-        cluster_version: 1,
-        revision: 300,
-        time_ms: 0x0102_0304_0506_0708,
-        key_count: 2,
-        live_bytes: 513,
-        live: 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff,
-        written: 5,
-        settings: Settings { value_bytes_max: 1 << 20 },
-    };
-
-    #[test]
-    fn the_format_of_the_head_stays() {
-        let golden = "01 00000001 000000000000012c 0102030405060708 0000000000000002 0000000000000201 \
-            00112233445566778899aabbccddeeff 00000000000000000000000000000005 0000000000100000 662552f2";
-        assert_golden(&HEAD.encode(), golden);
-    }
-
-    #[test]
-    fn every_flipped_bit_is_noticed() {
-        let record = HEAD.encode();
-        for bit in 0..record.len() * 8 {
-            let mut record = record.to_vec();
-            record[bit / 8] ^= 1 << (bit % 8);
-            assert!(Head::decode(&record).is_err(), "bit {bit}");
-        }
-    }
-
-    #[test]
-    fn every_field_changes_the_digest() {
-        let others = [
-            Head { cluster_version: 2, ..HEAD },
-            Head { revision: 301, ..HEAD },
-            Head { time_ms: 1, ..HEAD },
-            Head { key_count: 3, ..HEAD },
-            Head { live_bytes: 514, ..HEAD },
-            Head { live: 1, ..HEAD },
-            Head { written: 6, ..HEAD },
-            Head { settings: Settings { value_bytes_max: 1 }, ..HEAD },
-        ];
-        for other in others {
-            assert_ne!(other.digest(), HEAD.digest(), "{other:?}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_kind_of_meta_record_is_refused() {
-        assert_eq!(check_key(&KEY), Ok(()));
-        assert!(check_key(&[2]).is_err());
-        assert!(check_key(&[1, 1]).is_err());
-        assert!(check_key(&[]).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn heads_round_trip(
-            (cluster_version, revision, time_ms, key_count) in any::<(u32, u64, u64, u64)>(),
-            (live_bytes, live, written, value_bytes_max) in any::<(u64, u128, u128, u64)>(),
-        ) {
-            let settings = Settings { value_bytes_max };
-            let head =
-                Head { cluster_version, revision, time_ms, key_count, live_bytes, live, written, settings };
-            prop_assert_eq!(Head::decode(&head.encode()), Ok(head));
-        }
-    }
-}
+mod tests;
