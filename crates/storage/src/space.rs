@@ -3,7 +3,8 @@
 //! A full disk is met before it happens: below a low-water mark the node refuses proposals, while it can
 //! still write what it has already promised and apply deletes.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::lmdb::Lmdb;
@@ -58,11 +59,8 @@ impl DiskSpace {
 
     /// Measures what is left of the disk.
     pub(crate) fn measure_disk(&self) {
-        match rustix::fs::statvfs(&self.path) {
-            Ok(found) => {
-                let free = found.f_bavail.saturating_mul(found.f_frsize);
-                self.disk_free_bytes.store(free, Ordering::Relaxed);
-            }
+        match disk_free_bytes(&self.path) {
+            Ok(free) => self.disk_free_bytes.store(free, Ordering::Relaxed),
             // Not knowing must not stop writes: a full disk is then still met, as a failed flush.
             Err(error) => tracing::warn!(path = %self.path.display(), %error, "free disk space is not known"),
         }
@@ -96,8 +94,25 @@ impl DiskSpace {
             && self.state.has_room()
     }
 
+    /// So many bytes and the reserve.
+    pub(crate) fn with_reserve(&self, bytes: u64) -> u64 {
+        bytes.saturating_add(self.reserve_bytes)
+    }
+
+    /// Bytes free on the disk, measured now.
+    pub(crate) fn disk_free_bytes_now(&self) -> u64 {
+        self.measure_disk();
+        self.disk_free_bytes()
+    }
+
     /// Bytes free on the disk when last measured.
     pub(crate) fn disk_free_bytes(&self) -> u64 {
         self.disk_free_bytes.load(Ordering::Relaxed)
     }
+}
+
+/// Bytes that are free on the disk with this directory, for those who are not its administrator.
+pub(crate) fn disk_free_bytes(path: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }

@@ -1,6 +1,7 @@
 //! The storage of one Raft group on one node, put together.
 
 use std::future::Future;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quorate_consensus::{GroupId, LogId};
@@ -15,7 +16,7 @@ use crate::layout::{LOG, state_directories, state_name};
 use crate::log::recovery::{self, OpenedLog};
 use crate::log::{LogHandle, LogStore, LogView, LogWorker, LogWriter, SupplyHandle, SupplyWorker};
 use crate::options::StorageOptions;
-use crate::snapshot::{SnapshotShelf, SnapshotWriter};
+use crate::snapshot::{SnapshotCheck, SnapshotShelf, SnapshotWriter};
 use crate::space::DiskSpace;
 use crate::state::{
     CheckpointMark, Checkpointer, Signals, State, StateCore, StateHandle, StateReader, StateStore,
@@ -94,6 +95,8 @@ impl<E: Environment> Storage<E> {
         let (state, state_finished) = {
             let core = Arc::new(StateCore::new(state));
             let written = Arc::new(Notify::new());
+            let identity = directory.identity().clone();
+            let snapshots = SnapshotWriter::new(identity, group, shelf.clone(), space.clone());
             let worker = StateWorker {
                 core: core.clone(),
                 mark: mark.clone(),
@@ -103,6 +106,7 @@ impl<E: Environment> Storage<E> {
                 directory: directory.clone(),
                 group,
                 map_bytes: options.state_map_bytes,
+                cancelled: snapshots.cancelled().clone(),
                 written: written.clone(),
             };
             let (jobs, finished) = environment.spawn_worker("state", worker);
@@ -114,8 +118,10 @@ impl<E: Environment> Storage<E> {
                 jobs: Mutex::new(Some(jobs)),
                 failure: failure.clone(),
                 signals: signals.clone(),
-                shelf: shelf.clone(),
-                snapshots: SnapshotWriter::new(directory.identity().clone(), group, shelf),
+                shelf,
+                snapshots,
+                space: space.clone(),
+                snapshot_starved: AtomicBool::new(false),
                 writing: Arc::default(),
                 building: Arc::default(),
                 written,
@@ -151,6 +157,11 @@ impl<E: Environment> Storage<E> {
         StateReader::new(self.state.core.clone())
     }
 
+    /// Looks at snapshots of peers before Raft is asked to install them.
+    pub fn snapshot_check(&self) -> SnapshotCheck {
+        self.state.snapshots.check()
+    }
+
     /// Resolves when the storage has failed for good: the node must stop. Never resolves otherwise.
     pub fn failure(&self) -> impl Future<Output = StorageFailure> + Send + 'static + use<E> {
         let failure = self.failure.clone();
@@ -166,9 +177,18 @@ impl<E: Environment> Storage<E> {
         self.space.has_room()
     }
 
-    /// Whether so much log has gathered behind the newest snapshot that it is time for another.
+    /// Whether so much log has gathered behind the newest snapshot that it is time for another, and the
+    /// disk has room for it.
     pub fn snapshot_due(&self) -> bool {
         self.log_bytes_since_snapshot() >= self.options.snapshot_log_bytes
+            && self.state.has_room_for_snapshot()
+    }
+
+    /// Reads the newest snapshot to its end, and if it is damaged, writes another in its place: for when a
+    /// peer has refused it. Returns when that is done. A damaged one stays while the disk has no room for
+    /// another. Fails if the storage is closed or has failed for good.
+    pub async fn recheck_snapshot(&self) -> Result<(), StorageFailure> {
+        self.state.recheck_snapshot().await
     }
 
     /// Up to which index the log should be purged now, if at all: what the newest snapshot covers, less

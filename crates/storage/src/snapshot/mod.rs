@@ -12,12 +12,14 @@
 //! name that does not count and renamed when it is flushed.
 
 mod build;
+mod check;
 mod format;
 mod reader;
 mod shelf;
 mod writer;
 
-pub(crate) use build::SnapshotWriter;
+pub(crate) use build::{BuildError, SnapshotWriter};
+pub use check::{SnapshotCheck, SnapshotRefusal};
 pub use format::{Chunk, FormatError, SnapshotHeader, SnapshotTrailer};
 pub use reader::{SnapshotError, SnapshotReader};
 pub(crate) use shelf::{KeptSnapshot, SnapshotShelf};

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use quorate_consensus::encoding::Decode;
-use quorate_kv::Table;
+use quorate_kv::{Table, check_record};
 
 use super::format::{
     Chunk, FRAME_HEAD_BYTES, FRAME_TAIL_BYTES, FormatError, FrameKind, MAGIC, SnapshotHeader,
@@ -22,6 +22,9 @@ pub enum SnapshotError {
     /// The file is not a sound snapshot.
     #[error("the snapshot file is not sound: {0}")]
     Format(#[from] FormatError),
+    /// A record in it is damaged.
+    #[error("the snapshot file holds a damaged record: {0}")]
+    Record(#[from] quorate_kv::DecodeError),
 }
 
 fn contradiction<T>(reason: &'static str) -> Result<T, SnapshotError> {
@@ -61,6 +64,18 @@ impl SnapshotReader {
         let (_, payload) = read_frame(&mut reader.file, &[FrameKind::Trailer])?;
         let trailer = SnapshotTrailer::decode(payload).map_err(FormatError::from)?;
         Ok((reader.header, trailer))
+    }
+
+    /// Reads the whole file and checks all of it that can be checked without a state made from it. Gives
+    /// what it is of.
+    pub fn verify(path: &Path) -> Result<SnapshotHeader, SnapshotError> {
+        let mut reader = Self::open(path)?;
+        while let Some(chunk) = reader.next_chunk()? {
+            for (table, key, value) in &chunk.records {
+                check_record(*table, key, value)?;
+            }
+        }
+        Ok(reader.header)
     }
 
     /// What the file is of.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
-use quorate_consensus::{SnapshotFile, SnapshotMeta};
+use quorate_consensus::{LogId, SnapshotFile, SnapshotMeta};
 
 use super::reader::{SnapshotError, SnapshotReader};
 use crate::durable;
@@ -20,6 +20,23 @@ pub(crate) struct KeptSnapshot {
     pub(crate) meta: SnapshotMeta,
     pub(crate) file: SnapshotFile,
     pub(crate) bytes: u64,
+    /// It was found to be damaged. It stays until another is in its place: without any, Raft has nothing to
+    /// send to those who need what the log no longer holds.
+    damaged: bool,
+}
+
+impl KeptSnapshot {
+    fn new(meta: SnapshotMeta, path: PathBuf, bytes: u64) -> Self {
+        Self { meta, file: SnapshotFile::keep(path), bytes, damaged: false }
+    }
+
+    /// Whether it makes another one, of this moment, needless.
+    pub(crate) fn covers(&self, last_log_id: &Option<LogId>) -> bool {
+        match self.damaged {
+            false => self.meta.last_log_id >= *last_log_id,
+            true => self.meta.last_log_id > *last_log_id,
+        }
+    }
 }
 
 /// The directory of finished snapshots.
@@ -70,7 +87,7 @@ impl SnapshotShelf {
     pub(crate) fn publish(&self, file: &Path, meta: &SnapshotMeta) -> io::Result<KeptSnapshot> {
         let mut current = self.lock();
         if let Some(newer) = &*current
-            && newer.meta.last_log_id >= meta.last_log_id
+            && newer.covers(&meta.last_log_id)
         {
             if newer.file.path() != file {
                 fs::remove_file(file)?;
@@ -80,11 +97,22 @@ impl SnapshotShelf {
         let path = self.path.join(name(meta));
         durable::rename(file, &path)?;
         let bytes = fs::metadata(&path)?.len();
-        let kept = KeptSnapshot { meta: meta.clone(), file: SnapshotFile::keep(path), bytes };
-        if let Some(older) = current.replace(kept.clone()) {
+        let kept = KeptSnapshot::new(meta.clone(), path, bytes);
+        // One that was damaged may have had the same name.
+        if let Some(older) = current.replace(kept.clone())
+            && older.file.path() != kept.file.path()
+        {
             older.file.retire();
         }
         Ok(kept)
+    }
+
+    /// This file was found to be damaged: it is to be replaced.
+    pub(crate) fn condemn(&self, file: &SnapshotFile) {
+        let mut current = self.lock();
+        if let Some(kept) = current.as_mut().filter(|kept| kept.file.path() == file.path()) {
+            kept.damaged = true;
+        }
     }
 
     /// Keeps a file that arrived from elsewhere and is verified.
@@ -111,7 +139,7 @@ fn inspect(root: &Path, name: &str, path: PathBuf) -> Result<KeptSnapshot, OpenE
     match SnapshotReader::inspect(&path) {
         Ok((header, _)) => {
             let bytes = fs::metadata(&path).map_err(OpenError::io(&path))?.len();
-            Ok(KeptSnapshot { meta: header.meta, file: SnapshotFile::keep(path), bytes })
+            Ok(KeptSnapshot::new(header.meta, path, bytes))
         }
         Err(SnapshotError::Format(super::FormatError::NewerFormat { found })) => {
             Err(OpenError::NewerFormat {

@@ -39,6 +39,8 @@ pub(crate) struct Frozen {
     pub(crate) layer: Arc<Layer>,
     pub(crate) applied: SnapshotMeta,
     pub(crate) tables: Arc<StateTables>,
+    /// Whether more had been applied behind it when it was taken up.
+    pub(crate) more: bool,
 }
 
 impl State {
@@ -55,6 +57,7 @@ impl State {
     /// Applies one entry. Gives the outcomes of its commands.
     fn apply(&mut self, entry: &Entry) -> Result<Vec<Outcome>, StorageFailure> {
         let log_id = entry.log_id();
+        // Without gaps, too, in a cluster; but openraft's own suite of tests leaves some.
         assert!(self.applied.last_log_id < Some(log_id), "entries are applied in order, each once");
         let outcomes = match &entry.payload {
             EntryPayload::Blank => Vec::new(),
@@ -94,24 +97,37 @@ impl StateCore {
     }
 
     /// Applies one entry. Gives the outcomes of its commands and the memory of the changes that wait to be
-    /// checkpointed.
+    /// checkpointed. After a failure there is no state any more: what an entry has changed by half must
+    /// neither be read nor be checkpointed.
     pub(crate) fn apply(&self, entry: &Entry) -> Result<(Vec<Outcome>, u64), StorageFailure> {
         let mut state = self.write_lock();
-        let state = state.as_mut().ok_or_else(closed)?;
-        let outcomes = state.apply(entry)?;
-        Ok((outcomes, state.overlay.active_bytes()))
+        let applying = state.as_mut().ok_or_else(closed)?;
+        match applying.apply(entry) {
+            Ok(outcomes) => Ok((outcomes, applying.overlay.active_bytes())),
+            Err(failure) => {
+                *state = None;
+                Err(failure)
+            }
+        }
     }
 
-    /// Freezes what was applied since the last time, or gives `None` if nothing was.
+    /// Freezes what was applied since the last time, or gives `None` if nothing was. Only for whoever has
+    /// the right to write: then a layer that is still frozen is on nobody's way to the disk, because the one
+    /// who froze it has given up, and is taken up again.
     pub(crate) fn freeze(&self) -> Result<Option<Frozen>, StorageFailure> {
         let mut state = self.write_lock();
         let state = state.as_mut().ok_or_else(closed)?;
-        if state.frozen_applied == state.applied {
-            return Ok(None);
-        }
-        let layer = state.overlay.freeze();
-        state.frozen_applied = state.applied.clone();
-        Ok(Some(Frozen { layer, applied: state.applied.clone(), tables: state.overlay.tables().clone() }))
+        let layer = match state.overlay.frozen() {
+            Some(left) => left.clone(),
+            None if state.frozen_applied == state.applied => return Ok(None),
+            None => {
+                state.frozen_applied = state.applied.clone();
+                state.overlay.freeze()
+            }
+        };
+        let (applied, tables) = (state.frozen_applied.clone(), state.overlay.tables().clone());
+        let more = applied != state.applied;
+        Ok(Some(Frozen { layer, applied, tables, more }))
     }
 
     /// The frozen layer is on disk.

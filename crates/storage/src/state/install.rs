@@ -2,16 +2,21 @@
 //!
 //! The new state is built in a directory of its own, under a name that does not count. Only when all of
 //! it is verified and on disk is it renamed, and from then on it is the state. A crash at any point leaves
-//! either the old state or the new one; what else is there is swept at the next start.
+//! either the old state or the new one; what else is there is swept at the next start. The same holds for an
+//! install that is given up because the node stops.
+//!
+//! Raft takes a failure here for a broken disk, and the node stops. So whoever receives a snapshot lets
+//! [`crate::snapshot::SnapshotCheck`] look at it first.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use quorate_consensus::{SnapshotFile, SnapshotMeta};
 use quorate_kv::{Machine, check_record};
 
 use super::applied_state::State;
 use super::tables::StateTables;
-use super::worker::{StateWorker, tables_failure};
+use super::worker::{JobError, StateWorker, tables_failure};
 use crate::directory::remove_directory;
 use crate::durable;
 use crate::failure::StorageFailure;
@@ -30,13 +35,12 @@ fn failed(reason: impl ToString) -> StorageFailure {
 
 impl StateWorker {
     /// Replaces the state by what is in the file.
-    pub(crate) fn install(&mut self, meta: &SnapshotMeta, file: SnapshotFile) -> Result<(), StorageFailure> {
-        let applied = self.mark.get();
-        if meta.last_log_id <= applied {
-            return Err(failed(format!(
-                "it ends at {:?}, the state is already at {applied:?}",
-                meta.last_log_id
-            )));
+    pub(crate) fn install(&mut self, meta: &SnapshotMeta, file: SnapshotFile) -> Result<(), JobError> {
+        let checkpoint = self.mark.get();
+        if meta.last_log_id <= checkpoint {
+            let reason =
+                format!("it ends at {:?}, the checkpoint is already at {checkpoint:?}", meta.last_log_id);
+            return Err(failed(reason).into());
         }
         let path = self.directory.path().to_owned();
         let io_failed = |error| StorageFailure::io(INSTALLING, &error);
@@ -52,7 +56,7 @@ impl StateWorker {
         let old = self.core.replace(state)?.path();
         self.mark.set(meta.last_log_id);
         tracing::info!(last_log_id = ?meta.last_log_id, state = name, "installed a snapshot");
-        remove_directory(&old).map_err(failed)
+        Ok(remove_directory(&old).map_err(failed)?)
     }
 
     fn open(&self, name: &str) -> Result<StateTables, StorageFailure> {
@@ -62,38 +66,41 @@ impl StateWorker {
 
     /// Makes a new state environment with the content of the file, and closes it again: LMDB must not
     /// have it open when it is renamed.
-    fn build(&self, name: &str, meta: &SnapshotMeta, file: &SnapshotFile) -> Result<(), StorageFailure> {
+    fn build(&self, name: &str, meta: &SnapshotMeta, file: &SnapshotFile) -> Result<(), JobError> {
         Lmdb::create(self.directory.lock(), name, self.directory.node_id()).map_err(failed)?;
         let tables = self.open(name)?;
         let mut reader = SnapshotReader::open(file.path()).map_err(failed)?;
         let header = reader.header();
         if header.meta != *meta {
-            return Err(failed(format!("the file is the snapshot {}, not {meta}", header.meta)));
+            return Err(failed(format!("the file is the snapshot {}, not {meta}", header.meta)).into());
         }
         if header.group != self.group {
-            return Err(failed(format!("the file is of group {}, not {}", header.group, self.group)));
+            return Err(failed(format!("the file is of group {}, not {}", header.group, self.group)).into());
         }
         if self.directory.cluster_id().is_some_and(|own| header.cluster_id != own) {
-            return Err(failed(format!("the file is of the other cluster {}", header.cluster_id)));
+            return Err(failed(format!("the file is of the other cluster {}", header.cluster_id)).into());
         }
-        load(&mut reader, &tables)?;
+        load(&mut reader, &tables, &self.cancelled)?;
         let trailer = reader.trailer().ok_or_else(|| failed("the file has no end"))?;
         let transaction = tables.read().map_err(failed)?;
         let machine = Machine::load(&transaction).map_err(failed)?;
         let digest = Machine::recompute_live_digest(&transaction).map_err(failed)?;
         if machine.summary().digest != trailer.digest || digest != machine.live_digest() {
-            return Err(failed("the digest of its records is not the one it gives"));
+            return Err(failed("the digest of its records is not the one it gives").into());
         }
         Ok(())
     }
 }
 
 /// Writes all records of the file, verified, into the empty tables.
-fn load(reader: &mut SnapshotReader, tables: &StateTables) -> Result<(), StorageFailure> {
+fn load(reader: &mut SnapshotReader, tables: &StateTables, cancelled: &AtomicBool) -> Result<(), JobError> {
     let tables_failed = |error| tables_failure(INSTALLING, error);
     let mut transaction = tables.write().map_err(tables_failed)?;
     let mut bytes = 0;
     while let Some(Chunk { records, .. }) = reader.next_chunk().map_err(failed)? {
+        if cancelled.load(Ordering::Relaxed) {
+            return Err(JobError::Cancelled);
+        }
         for (table, key, value) in &records {
             check_record(*table, key, value).map_err(failed)?;
             transaction.append(*table, key, value).map_err(tables_failed)?;
@@ -106,5 +113,5 @@ fn load(reader: &mut SnapshotReader, tables: &StateTables) -> Result<(), Storage
         }
     }
     transaction.put_applied(&reader.header().meta).map_err(tables_failed)?;
-    transaction.commit().map_err(tables_failed)
+    Ok(transaction.commit().map_err(tables_failed)?)
 }

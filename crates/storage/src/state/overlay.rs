@@ -50,6 +50,11 @@ impl Overlay {
         frozen
     }
 
+    /// The changes that are frozen.
+    pub(crate) fn frozen(&self) -> Option<&Arc<Layer>> {
+        self.frozen.as_ref()
+    }
+
     /// The frozen layer is on disk. Gives it, to be dropped where nobody waits.
     pub(crate) fn thaw(&mut self) -> Option<Arc<Layer>> {
         self.frozen.take()

@@ -1,6 +1,7 @@
 //! The state machine and its snapshots, as openraft drives them.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::{Stream, TryStreamExt};
@@ -19,7 +20,8 @@ use super::checkpoint::Signals;
 use super::worker::StateJob;
 use crate::failure::{FailureSignal, StorageFailure};
 use crate::log::LogHandle;
-use crate::snapshot::{SnapshotShelf, SnapshotWriter};
+use crate::snapshot::{BuildError, SnapshotShelf, SnapshotWriter};
+use crate::space::DiskSpace;
 
 /// A snapshot in openraft's terms.
 type RaftSnapshot = Snapshot<CommittedLeaderId, NodeId, Member, SnapshotFile>;
@@ -48,6 +50,9 @@ pub(crate) struct StateHandle<E: Environment> {
     pub(crate) signals: Arc<Signals>,
     pub(crate) shelf: Arc<SnapshotShelf>,
     pub(crate) snapshots: SnapshotWriter,
+    pub(crate) space: Arc<DiskSpace>,
+    /// Whether there was no room for a snapshot when last looked.
+    pub(crate) snapshot_starved: AtomicBool,
     /// The right to freeze and to write.
     pub(crate) writing: Arc<AsyncMutex<()>>,
     /// The right to write a snapshot file.
@@ -107,21 +112,30 @@ impl<E: Environment> StateHandle<E> {
         self.environment.witness(|| self.core.read(stands).flatten());
     }
 
-    /// Writes all that is applied to disk. Returns when it is there.
+    /// Writes all that is applied to disk. Returns when it is there. May be dropped at any point.
+    pub(crate) async fn checkpoint(&self) -> Result<(), StorageFailure> {
+        // The first may be what somebody else had begun to write who gave up.
+        while self.write_frozen().await? {}
+        Ok(())
+    }
+
+    /// Writes what is frozen, or what is applied now, to disk. Gives whether more had been applied by then.
     ///
     /// What is applied is committed, which other nodes' disks may have seen to while this node's log is
     /// still on its way. The log goes first: after a power loss, a state that is ahead of its log would
     /// leave Raft with a log that ends before what it has applied.
-    pub(crate) async fn checkpoint(&self) -> Result<(), StorageFailure> {
+    async fn write_frozen(&self) -> Result<bool, StorageFailure> {
         let guard = self.writing.clone().lock_owned().await;
         self.failure.check()?;
-        let Some(frozen) = self.core.freeze()? else { return Ok(()) };
+        let Some(frozen) = self.core.freeze()? else { return Ok(false) };
+        let more = frozen.more;
         if let Some(applied) = &frozen.applied.last_log_id {
             self.log.await_flushed(applied.index()).await?;
         }
         let (done, written) = oneshot::channel();
         self.submit(StateJob::Checkpoint { frozen, done, guard })?;
-        written.await.map_err(|_| closed())?
+        written.await.map_err(|_| closed())??;
+        Ok(more)
     }
 
     /// Waits until the changes in memory have room for more.
@@ -147,20 +161,61 @@ impl<E: Environment> StateHandle<E> {
         self.core.close();
     }
 
-    /// Writes a snapshot of what is applied, unless there is one already.
-    async fn build_snapshot(&self) -> Result<RaftSnapshot, StorageFailure> {
+    /// Whether the disk has room for a snapshot beside the one that it replaces. Says so once if it has not.
+    pub(crate) fn has_room_for_snapshot(&self) -> bool {
+        let bytes = self.core.read(|state| state.overlay.tables().lmdb.used_bytes() + state.overlay.bytes());
+        let Some(bytes) = bytes else { return false };
+        let (free_bytes, wanted_bytes) = (self.space.disk_free_bytes_now(), self.space.with_reserve(bytes));
+        let has_room = free_bytes >= wanted_bytes;
+        if !self.snapshot_starved.swap(!has_room, Ordering::Relaxed) && !has_room {
+            tracing::warn!(free_bytes, wanted_bytes, "the disk has no room for a snapshot; the log grows");
+        }
+        has_room
+    }
+
+    /// Writes a snapshot of what is applied, unless there is one already. If there is no room for it, gives
+    /// the one before it; if there is none either, an empty one, in which Raft sees nothing new, unless
+    /// a snapshot is `required`.
+    async fn build_snapshot(&self, required: bool) -> Result<RaftSnapshot, StorageFailure> {
         let guard = self.building.clone().lock_owned().await;
         self.checkpoint().await?;
         let found = self.core.read(|state| (state.applied.last_log_id, state.overlay.tables().clone()));
         let (last_log_id, tables) = found.ok_or_else(closed)?;
-        if let Some(current) = self.shelf.current()
-            && current.meta.last_log_id >= last_log_id
-        {
+        if let Some(current) = self.shelf.current().filter(|current| current.covers(&last_log_id)) {
             return Ok(current.into());
         }
         let written = self.snapshots.start(&self.environment, tables, guard);
-        let built = written.await.map_err(|_| closed())?;
-        Ok(built.inspect_err(|failure| self.failure.report(failure.clone()))?.into())
+        match written.await.map_err(|_| closed())? {
+            Ok(built) => Ok(built.into()),
+            // For Raft, a snapshot that cannot be written is a broken disk. This one is only full.
+            Err(BuildError::NoRoom(failure)) => {
+                tracing::warn!(%failure, "the disk had no room for a snapshot; the log grows");
+                match self.shelf.current() {
+                    Some(current) => Ok(current.into()),
+                    None if required => Err(failure),
+                    None => {
+                        let nothing = SnapshotFile::keep(self.shelf.unfinished_path());
+                        Ok(Snapshot { meta: SnapshotMeta::default(), snapshot: nothing })
+                    }
+                }
+            }
+            Err(BuildError::Cancelled) => Err(closed()),
+            Err(BuildError::Failed(failure)) => {
+                self.failure.report(failure.clone());
+                Err(failure)
+            }
+        }
+    }
+
+    /// Reads the newest snapshot to its end, and if it is damaged, writes another in its place.
+    pub(crate) async fn recheck_snapshot(&self) -> Result<(), StorageFailure> {
+        let guard = self.building.clone().lock_owned().await;
+        let Some(current) = self.shelf.current() else { return Ok(()) };
+        let verified = self.snapshots.verify(&self.environment, current.file.clone(), guard);
+        let Err(error) = verified.await.map_err(|_| closed())? else { return Ok(()) };
+        tracing::error!(path = %current.file.path().display(), %error, "a snapshot is replaced");
+        self.shelf.condemn(&current.file);
+        self.build_snapshot(true).await.map(drop)
     }
 }
 
@@ -200,12 +255,20 @@ impl<E: Environment> RaftStateMachine<RaftTypes<E::Runtime>> for StateStore<E> {
         Ok(())
     }
 
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<SnapshotBuilder<E>> {
+        let possible = force || self.handle.has_room_for_snapshot();
+        possible.then(|| SnapshotBuilder { handle: self.handle.clone(), required: force })
+    }
+
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder<E> {
-        SnapshotBuilder { handle: self.handle.clone() }
+        SnapshotBuilder { handle: self.handle.clone(), required: true }
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, file: SnapshotFile) -> Result<(), io::Error> {
         let guard = self.handle.writing.clone().lock_owned().await;
+        // As in a checkpoint, the log goes first: one that lost its end in a power loss would go on behind
+        // the state with entries of which others know better.
+        self.handle.log.sync().await?;
         let (done, installed) = oneshot::channel();
         self.handle.submit(StateJob::Install { meta: meta.clone(), file, done, guard })?;
         installed.await.map_err(|_| closed())??;
@@ -222,12 +285,14 @@ impl<E: Environment> RaftStateMachine<RaftTypes<E::Runtime>> for StateStore<E> {
 #[derive(Debug)]
 pub struct SnapshotBuilder<E: Environment> {
     handle: Arc<StateHandle<E>>,
+    /// Raft cannot go on without a snapshot.
+    required: bool,
 }
 
 impl<E: Environment> RaftSnapshotBuilder<RaftTypes<E::Runtime>> for SnapshotBuilder<E> {
     type SnapshotData = SnapshotFile;
 
     async fn build_snapshot(&mut self) -> Result<RaftSnapshot, io::Error> {
-        Ok(self.handle.build_snapshot().await?)
+        Ok(self.handle.build_snapshot(self.required).await?)
     }
 }

@@ -1,13 +1,14 @@
 //! Writes the state to disk: checkpoints and installed snapshots.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use quorate_consensus::{GroupId, SnapshotFile, SnapshotMeta};
 use quorate_environment::Worker;
 use quorate_environment::mutant::{self, Mutant};
 use tokio::sync::{Notify, OwnedMutexGuard, oneshot};
 
-use super::applied_state::{Frozen, StateCore};
+use super::applied_state::{Frozen, StateCore, closed};
 use super::mark::CheckpointMark;
 use super::tables::TablesError;
 use crate::directory::DataDirectory;
@@ -27,6 +28,20 @@ pub(crate) enum StateJob {
 /// Who waits for a job.
 pub(crate) type Done = oneshot::Sender<Result<(), StorageFailure>>;
 
+/// Why a job was not done.
+pub(crate) enum JobError {
+    /// The storage is being closed.
+    Cancelled,
+    /// The storage can no longer be trusted.
+    Failed(StorageFailure),
+}
+
+impl From<StorageFailure> for JobError {
+    fn from(failure: StorageFailure) -> Self {
+        JobError::Failed(failure)
+    }
+}
+
 /// What the worker works with.
 pub(crate) struct StateWorker {
     pub(crate) core: Arc<StateCore>,
@@ -37,6 +52,8 @@ pub(crate) struct StateWorker {
     pub(crate) directory: DataDirectory,
     pub(crate) group: GroupId,
     pub(crate) map_bytes: u64,
+    /// Set when an install is to be given up.
+    pub(crate) cancelled: Arc<AtomicBool>,
     /// Told after each job, for those who wait for memory.
     pub(crate) written: Arc<Notify>,
 }
@@ -48,7 +65,7 @@ impl Worker for StateWorker {
         for job in jobs {
             let (result, done, guard) = match job {
                 StateJob::Checkpoint { frozen, done, guard } => {
-                    (self.guarded(|it| it.checkpoint(frozen)), done, guard)
+                    (self.guarded(|it| Ok(it.checkpoint(frozen)?)), done, guard)
                 }
                 StateJob::Install { meta, file, done, guard } => {
                     (self.guarded(|it| it.install(&meta, file)), done, guard)
@@ -63,13 +80,21 @@ impl Worker for StateWorker {
 }
 
 impl StateWorker {
-    /// Does a piece of work, unless something has failed before. Announces its failure.
+    /// Does a piece of work, unless something has failed before. Announces its failure; that it was given
+    /// up is none.
     fn guarded(
         &mut self,
-        work: impl FnOnce(&mut Self) -> Result<(), StorageFailure>,
+        work: impl FnOnce(&mut Self) -> Result<(), JobError>,
     ) -> Result<(), StorageFailure> {
         self.failure.check()?;
-        work(self).inspect_err(|failure| self.failure.report(failure.clone()))
+        match work(self) {
+            Ok(()) => Ok(()),
+            Err(JobError::Cancelled) => Err(closed()),
+            Err(JobError::Failed(failure)) => {
+                self.failure.report(failure.clone());
+                Err(failure)
+            }
+        }
     }
 
     fn checkpoint(&mut self, frozen: Frozen) -> Result<(), StorageFailure> {

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use openraft::storage::{RaftSnapshotBuilder, RaftStateMachine};
+use openraft::storage::{RaftLogStorage, RaftSnapshotBuilder, RaftStateMachine};
 use quorate_consensus::{ClusterId, SnapshotFile, SnapshotMeta};
-use quorate_storage::snapshot::SnapshotReader;
+use quorate_storage::snapshot::{SnapshotReader, SnapshotRefusal};
 
 use super::support::*;
 
@@ -204,6 +204,169 @@ async fn a_damaged_or_foreign_snapshot_is_not_installed_and_the_old_state_stays(
         assert_eq!(target.storage.status().snapshot, None);
         target.close().await;
     }
+    source.close().await;
+}
+
+#[tokio::test]
+async fn a_snapshot_from_a_peer_can_be_looked_at_before_it_is_installed() {
+    let (_source_node, source) = full_node(3000).await;
+    source.directory.bind_cluster(ClusterId([1; 16])).expect("bind");
+    let (meta, file) = build(&source).await;
+    let mut node = Node::new();
+    let target = node.open();
+    let check = target.storage.snapshot_check();
+    let arrived = received(&target, &file);
+    check.check(arrived.path(), &meta).expect("a node without a cluster takes any");
+    target.directory.bind_cluster(ClusterId([1; 16])).expect("bind");
+    check.check(arrived.path(), &meta).expect("sound");
+    check.check_room(1000).expect("there is room");
+    assert!(matches!(check.check_room(u64::MAX), Err(SnapshotRefusal::NoRoom { .. })));
+    let other_meta = SnapshotMeta { last_log_id: Some(log_id(1, 5000)), ..meta.clone() };
+    assert!(matches!(check.check(arrived.path(), &other_meta), Err(SnapshotRefusal::Foreign { .. })));
+    let mut content = fs::read(arrived.path()).expect("read");
+    let middle = content.len() / 2;
+    content[middle] ^= 1;
+    fs::write(arrived.path(), content).expect("write");
+    assert!(matches!(check.check(arrived.path(), &meta), Err(SnapshotRefusal::Unsound(_))));
+    assert_eq!(target.storage.status().failure, None);
+    target.close().await;
+    node.options.reserve_bytes = u64::MAX;
+    let target = node.open();
+    let arrived = received(&target, &file);
+    let refused = target.storage.snapshot_check().check(arrived.path(), &meta);
+    assert!(matches!(refused, Err(SnapshotRefusal::NoRoom { .. })), "no disk has that much left");
+    target.close().await;
+    let foreigner = Node::new();
+    let target = foreigner.open();
+    target.directory.bind_cluster(ClusterId([2; 16])).expect("bind");
+    let arrived = received(&target, &file);
+    let refused = target.storage.snapshot_check().check(arrived.path(), &meta);
+    assert!(matches!(refused, Err(SnapshotRefusal::Foreign { .. })));
+    target.close().await;
+    source.close().await;
+}
+
+/// Builds a snapshot as Raft does when it is time for one.
+async fn build_when_due(running: &Running) -> SnapshotMeta {
+    let builder = running.storage.state_store().try_create_snapshot_builder(false).await;
+    builder.expect("there seems to be room").build_snapshot().await.expect("the node goes on").meta
+}
+
+#[tokio::test]
+async fn a_snapshot_that_finds_the_disk_full_is_put_off() {
+    let (node, running) = full_node(10).await;
+    let unfinished = node.path().join("snapshots/building.tmp");
+    let fill_disk = || std::os::unix::fs::symlink("/dev/full", &unfinished).expect("link");
+    fill_disk();
+    assert_eq!(build_when_due(&running).await, SnapshotMeta::default());
+    assert!(!unfinished.is_symlink(), "what was written is gone");
+    let first = build_when_due(&running).await;
+    assert_eq!(first.last_log_id, Some(log_id(1, 9)));
+    running.apply([counting(1, 10)]).await;
+    fill_disk();
+    assert_eq!(build_when_due(&running).await, first, "the one before stays");
+    assert_eq!(running.storage.status().snapshot, first.last_log_id);
+    assert_eq!(running.storage.status().failure, None);
+    assert_eq!(build_when_due(&running).await.last_log_id, Some(log_id(1, 10)));
+    only_file(&node);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn no_snapshot_is_begun_without_room_for_it() {
+    let (mut node, running) = full_node(10).await;
+    running.close().await;
+    node.options.snapshot_log_bytes = 1;
+    let running = node.open();
+    assert!(running.storage.snapshot_due());
+    running.close().await;
+    node.options.reserve_bytes = u64::MAX;
+    let running = node.open();
+    assert!(!running.storage.snapshot_due());
+    let mut state = running.storage.state_store();
+    assert!(state.try_create_snapshot_builder(false).await.is_none());
+    assert!(state.try_create_snapshot_builder(true).await.is_some(), "Raft cannot do without");
+    drop(state);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn a_damaged_snapshot_is_replaced_by_a_sound_one() {
+    let (node, running) = full_node(10).await;
+    let (meta, about_to_be_sent) = build(&running).await;
+    running.storage.recheck_snapshot().await.expect("sound");
+    let whole = fs::read(only_file(&node)).expect("read");
+    let mut content = whole.clone();
+    content[whole.len() / 2] ^= 1;
+    fs::write(only_file(&node), content).expect("write");
+    running.storage.recheck_snapshot().await.expect("replaced");
+    drop(about_to_be_sent);
+    assert_eq!(fs::read(only_file(&node)).expect("read"), whole);
+    assert_eq!(running.storage.status().snapshot, meta.last_log_id);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn closing_gives_up_a_snapshot_and_still_writes_the_last_checkpoint() {
+    let (node, running) = full_node(3000).await;
+    running.storage.checkpoint().await.expect("checkpoint");
+    node.environment.hold_worker("snapshot");
+    let mut builder = running.storage.state_store().get_snapshot_builder().await;
+    let mut building = Box::pin(builder.build_snapshot());
+    assert!(node.run_while_held(&mut building).await.is_none());
+    running.apply([counting(1, 3000)]).await;
+    let mut closing = Box::pin(running.storage.close());
+    assert!(node.run_while_held(&mut closing).await.is_none(), "it waits for the snapshot's files");
+    node.environment.release_disk();
+    closing.await.expect("closed");
+    building.await.expect_err("given up");
+    drop((builder, running));
+    let running = node.open_after_crash().await;
+    assert_eq!(running.storage.status().checkpoint, Some(log_id(1, 3000)));
+    assert_eq!(running.storage.status().snapshot, None);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn closing_gives_up_an_install_and_the_old_state_stays() {
+    let (_source_node, source) = full_node(3000).await;
+    let (meta, file) = build(&source).await;
+    let (node, running) = full_node(10).await;
+    running.storage.checkpoint().await.expect("checkpoint");
+    node.environment.hold_worker("state");
+    let mut state = running.storage.state_store();
+    let mut installing = Box::pin(state.install_snapshot(&meta, received(&running, &file)));
+    assert!(node.run_while_held(&mut installing).await.is_none());
+    let mut closing = Box::pin(running.storage.close());
+    assert!(node.run_while_held(&mut closing).await.is_none());
+    node.environment.release_disk();
+    closing.await.expect("closed");
+    installing.await.expect_err("given up");
+    drop((state, running));
+    let running = node.open_after_crash().await;
+    assert_eq!(running.storage.reader().applied().expect("applied").log_id, Some(log_id(1, 9)));
+    running.close().await;
+    source.close().await;
+}
+
+#[tokio::test]
+async fn an_install_waits_for_the_log() {
+    let (_source_node, source) = full_node(20).await;
+    let (meta, file) = build(&source).await;
+    let (node, running) = full_node(10).await;
+    node.environment.hold_worker("log");
+    let (callback, flushed) = flush_callback();
+    running.storage.log_store().append([counting(1, 10)], callback).await.expect("append");
+    let mut state = running.storage.state_store();
+    let mut installing = Box::pin(state.install_snapshot(&meta, received(&running, &file)));
+    assert!(node.run_while_held(&mut installing).await.is_none());
+    assert!(!node.path().join("state-1").exists(), "the state is not ahead of the log");
+    assert!(!flushed.is_finished());
+    node.environment.release_disk();
+    installing.await.expect("install");
+    assert!(node.path().join("state-1").exists());
+    drop(state);
+    running.close().await;
     source.close().await;
 }
 

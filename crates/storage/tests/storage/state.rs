@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use openraft::EntryPayload;
 use openraft::entry::RaftEntry;
 use openraft::storage::{RaftLogStorage, RaftStateMachine, StorageHelper};
 
@@ -83,6 +84,53 @@ async fn reads_see_the_newest_value_while_a_checkpoint_is_on_its_way() {
     assert_eq!(running.storage.status().checkpoint, Some(log_id(1, 1)));
     assert_eq!(value().as_deref(), Some("active"));
     running.storage.reader().verify().expect("sound");
+    running.close().await;
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_was_given_up_is_taken_up_by_the_next_one() {
+    let mut node = Node::new();
+    node.options.checkpoint_interval = Duration::from_secs(3600);
+    let running = node.open();
+    node.environment.hold_disk();
+    let (callback, flushed) = flush_callback();
+    running.storage.log_store().append([counting(1, 0)], callback).await.expect("append");
+    running.apply([counting(1, 0)]).await;
+    let mut given_up = Box::pin(running.storage.checkpoint());
+    assert!(node.run_while_held(&mut given_up).await.is_none(), "it waits for the log");
+    drop(given_up);
+    running.apply([counting(1, 1)]).await;
+    assert_eq!(running.value("last").as_deref(), Some(&b"1"[..]));
+    node.environment.release_disk();
+    flushed.await.expect("told").expect("flushed");
+    running.storage.checkpoint().await.expect("checkpoint");
+    assert_eq!(running.storage.status().checkpoint, Some(log_id(1, 1)), "all of it");
+    let before = running.storage.reader().verify().expect("sound");
+    running.close().await;
+    let running = node.open();
+    assert_eq!(running.storage.reader().verify().expect("sound"), before);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_applied_leaves_nothing_to_read_or_to_write() {
+    let mut node = Node::new();
+    node.options.checkpoint_interval = Duration::from_secs(3600);
+    let running = node.open();
+    running.apply([counting(1, 0)]).await;
+    running.storage.checkpoint().await.expect("checkpoint");
+    running.apply([counting(1, 1)]).await;
+    let unknown = quorate_consensus::ProposalBytes(bytes::Bytes::from_static(b"of another release"));
+    let entry = quorate_consensus::Entry { log_id: log_id(1, 2), payload: EntryPayload::Normal(unknown) };
+    let mut state = running.storage.state_store();
+    state.apply(futures::stream::iter([Ok((entry, None))])).await.expect_err("refused");
+    assert!(running.storage.reader().get(b"last").is_err());
+    running.storage.checkpoint().await.expect_err("refused");
+    running.storage.close().await.expect_err("what failed is not written");
+    drop((running, state));
+    let running = node.open_after_crash().await;
+    assert_eq!(running.storage.status().checkpoint, Some(log_id(1, 0)));
+    assert_eq!(running.value("last").as_deref(), Some(&b"0"[..]));
     running.close().await;
 }
 

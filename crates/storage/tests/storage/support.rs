@@ -146,7 +146,25 @@ pub fn counting(term: u64, index: u64) -> Entry {
 #[derive(Clone)]
 pub struct TestEnvironment {
     inner: TokioEnvironment,
-    held: Arc<watch::Sender<bool>>,
+    held: Arc<watch::Sender<Held>>,
+}
+
+/// Which workers wait before their next round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    None,
+    All,
+    Named(&'static str),
+}
+
+impl Held {
+    fn holds(self, name: &str) -> bool {
+        match self {
+            Held::None => false,
+            Held::All => true,
+            Held::Named(held) => held == name,
+        }
+    }
 }
 
 impl fmt::Debug for TestEnvironment {
@@ -157,17 +175,22 @@ impl fmt::Debug for TestEnvironment {
 
 impl TestEnvironment {
     fn new() -> Self {
-        Self { inner: TokioEnvironment::new(), held: Arc::new(watch::Sender::new(false)) }
+        Self { inner: TokioEnvironment::new(), held: Arc::new(watch::Sender::new(Held::None)) }
     }
 
     /// Holds every worker before its next round.
     pub fn hold_disk(&self) {
-        self.held.send_replace(true);
+        self.held.send_replace(Held::All);
+    }
+
+    /// Holds the worker of that name before its next round.
+    pub fn hold_worker(&self, name: &'static str) {
+        self.held.send_replace(Held::Named(name));
     }
 
     /// Lets the workers go on.
     pub fn release_disk(&self) {
-        self.held.send_replace(false);
+        self.held.send_replace(Held::None);
     }
 }
 
@@ -207,15 +230,15 @@ impl Environment for TestEnvironment {
         self.inner.spawn(name, future);
     }
 
-    fn spawn_worker<W: Worker>(&self, _name: &str, worker: W) -> (WorkerHandle<W::Job>, WorkerFinished) {
+    fn spawn_worker<W: Worker>(&self, name: &str, worker: W) -> (WorkerHandle<W::Job>, WorkerFinished) {
         let (handle, finished, worker_loop) = worker_channel(worker);
-        let held = self.held.clone();
+        let (held, name) = (self.held.clone(), name.to_owned());
         self.inner.spawn(
             "worker",
             worker_loop.run_async(move || {
-                let mut held = held.subscribe();
+                let (mut held, name) = (held.subscribe(), name.clone());
                 async move {
-                    held.wait_for(|held| !held).await.expect("the environment keeps the sender");
+                    held.wait_for(|held| !held.holds(&name)).await.expect("the environment keeps the sender");
                 }
             }),
         );
