@@ -63,7 +63,7 @@ pub enum Verdict {
     Unknown {
         /// The first key whose search was given up.
         key: Vec<u8>,
-        /// The limit that was reached.
+        /// The limit that was reached, unless the caller ended the check before.
         limits: Limits,
     },
 }
@@ -85,10 +85,20 @@ impl Verdict {
 
 /// Checks a history against a model.
 pub fn check<M: Model>(history: &History<M::Call>, limits: &Limits) -> Verdict {
+    check_while::<M>(history, limits, &|| true)
+}
+
+/// Checks a history against a model for as long as the caller lets it go on, who is asked every few
+/// thousand steps: this library has no clock.
+pub fn check_while<M: Model>(
+    history: &History<M::Call>,
+    limits: &Limits,
+    may_go_on: &dyn Fn() -> bool,
+) -> Verdict {
     let mut witness = BTreeMap::new();
     let mut given_up = None;
     for (key, operations) in operations_by_key(history) {
-        match check_key::<M>(history, &operations, limits) {
+        match check_key::<M>(history, &operations, limits, may_go_on) {
             KeyVerdict::Order(order) => {
                 witness.insert(key.to_vec(), order);
             }
@@ -114,13 +124,16 @@ fn check_key<M: Model>(
     history: &History<M::Call>,
     operations: &[OperationIndex],
     limits: &Limits,
+    may_go_on: &dyn Fn() -> bool,
 ) -> KeyVerdict {
     let recorded: Vec<_> = operations.iter().map(|index| &history.operations()[*index]).collect();
     let (model, actions) = M::prepare(&recorded);
     assert_eq!(actions.len(), operations.len(), "a model prepares one action for each operation");
     let all = entry::entries(&model, history, operations, actions);
     let useful = entry::without_useless(&model, all.clone());
-    let search = |lookahead: bool| Search::new(&model, &useful, lookahead, limits.steps_per_key_max).run();
+    let search = |lookahead: bool| {
+        Search::new(&model, &useful, lookahead, limits.steps_per_key_max, may_go_on).run()
+    };
     match search(true) {
         SearchOutcome::Order(order) => {
             witness::assert_explains(&model, &useful, &order);

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::checker::{Limits, Verdict, check};
+use crate::checker::{Limits, Verdict, check_while};
 use crate::history::quoted;
 use crate::model::RevisionedKey;
 use crate::revisions::{RevisionViolation, check_revisions};
@@ -61,6 +61,15 @@ impl fmt::Display for StoreReport {
 
 /// Checks a history of our store.
 pub fn check_store(history: &StoreHistory, limits: &Limits) -> StoreReport {
+    check_store_while(history, limits, &|| true)
+}
+
+/// Checks a history of our store for as long as the caller lets it go on.
+pub fn check_store_while(
+    history: &StoreHistory,
+    limits: &Limits,
+    may_go_on: &dyn Fn() -> bool,
+) -> StoreReport {
     let revision_violations = check_revisions(history);
-    StoreReport { revision_violations, verdict: check::<RevisionedKey>(history, limits) }
+    StoreReport { revision_violations, verdict: check_while::<RevisionedKey>(history, limits, may_go_on) }
 }

@@ -55,7 +55,10 @@ pub(super) struct Stuck<State> {
 /// Arrangements that a conviction keeps for its explanation.
 const REACHED_MAX: usize = 16;
 
-/// Reached the limit of steps.
+/// Steps between two questions to the caller whether to go on.
+const STEPS_BETWEEN_QUESTIONS: u64 = 4_096;
+
+/// Reached the limit of steps, or the caller ended the search.
 struct OutOfSteps;
 
 /// An arrangement, and whether its last operation is an unknown one that nothing has observed yet.
@@ -78,6 +81,9 @@ pub(super) struct Search<'a, M: Model> {
     entries: &'a [Entry<M::Action>],
     lookahead: bool,
     steps_left: u64,
+    /// Whether the caller lets the search go on.
+    may_go_on: &'a dyn Fn() -> bool,
+    steps_until_asked: u64,
     /// Operations that were placed, each with the record of the one before.
     path: Vec<(Option<PathIndex>, usize)>,
     /// The open operations with an answer, in the order in which they began.
@@ -96,12 +102,15 @@ impl<'a, M: Model> Search<'a, M> {
         entries: &'a [Entry<M::Action>],
         lookahead: bool,
         steps_max: u64,
+        may_go_on: &'a dyn Fn() -> bool,
     ) -> Self {
         Self {
             model,
             entries,
             lookahead,
             steps_left: steps_max,
+            may_go_on,
+            steps_until_asked: STEPS_BETWEEN_QUESTIONS,
             path: Vec::new(),
             open: Vec::new(),
             unknown: Vec::new(),
@@ -284,6 +293,13 @@ impl<'a, M: Model> Search<'a, M> {
 
     fn spend(&mut self, steps: u64) -> Result<(), OutOfSteps> {
         self.steps_left = self.steps_left.checked_sub(steps).ok_or(OutOfSteps)?;
+        self.steps_until_asked = self.steps_until_asked.saturating_sub(steps);
+        if self.steps_until_asked == 0 {
+            self.steps_until_asked = STEPS_BETWEEN_QUESTIONS;
+            if !(self.may_go_on)() {
+                return Err(OutOfSteps);
+            }
+        }
         Ok(())
     }
 
