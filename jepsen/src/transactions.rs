@@ -47,6 +47,8 @@ mod names;
 mod observations;
 mod registers;
 mod replay;
+mod saturation;
+mod scheduler;
 mod sessions;
 mod verdict;
 mod witness;
@@ -60,6 +62,7 @@ pub use verdict::{TransactionReport, TransactionVerdict, WorkloadError};
 
 use analysis::Analysis;
 use observations::Observations;
+use witness::Search;
 use writes::{KeyKind, Writes};
 
 /// Checks that a history keeps what is promised.
@@ -67,6 +70,8 @@ pub fn check_transactions(
     history: &TransactionHistory,
     guarantee: Guarantee,
 ) -> Result<TransactionReport, WorkloadError> {
+    let report =
+        |verdict| TransactionReport { guarantee, transactions: history.transactions().len(), verdict };
     let writes = Writes::collect(history)?;
     let observations = Observations::collect(history, &writes);
     let mut analysis = Analysis::new(history, guarantee, &writes, &observations);
@@ -86,21 +91,20 @@ pub fn check_transactions(
     }
     let Analysis { graph, mut anomalies, committed, .. } = analysis;
     let graph = graph.build();
-    let cycles = cycles::find_cycles(&graph, history, guarantee);
-    anomalies.extend(cycles.iter().map(|cycle| explanation::explain(history, cycle)));
-    let verdict = if anomalies.is_empty() {
-        match witness::find_order(history, &writes, &observations, &committed, &graph) {
-            Ok(witness) => {
+    let mut cycles = cycles::find_cycles(&graph, history, guarantee);
+    if anomalies.is_empty() && cycles.is_empty() {
+        match witness::find_order(history, guarantee, &writes, &observations, &committed, graph) {
+            Search::Order(witness) => {
                 assert!(replay::explains(history, guarantee, &witness), "a witness explains nothing");
-                TransactionVerdict::Kept { witness }
+                return Ok(report(TransactionVerdict::Kept { witness }));
             }
-            Err(ordered) => TransactionVerdict::Unknown { ordered },
+            Search::Stuck(ordered) => return Ok(report(TransactionVerdict::Unknown { ordered })),
+            Search::Cycles(found) => cycles = found,
         }
-    } else {
-        anomalies.sort_by_key(|anomaly| (anomaly.kind, anomaly.order, anomaly.transactions.len()));
-        TransactionVerdict::Broken { anomalies }
-    };
-    Ok(TransactionReport { guarantee, transactions: history.transactions().len(), verdict })
+    }
+    anomalies.extend(cycles.iter().map(|cycle| explanation::explain(history, cycle)));
+    anomalies.sort_by_key(|anomaly| (anomaly.kind, anomaly.order, anomaly.transactions.len()));
+    Ok(report(TransactionVerdict::Broken { anomalies }))
 }
 
 fn report_internal(analysis: &mut Analysis<'_>) {

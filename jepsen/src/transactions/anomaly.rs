@@ -55,18 +55,18 @@ pub enum AnomalyKind {
     DuplicateElements,
     /// Two reads of a list of which neither is a prefix of the other.
     IncompatibleOrder,
-    /// Dirty write: a cycle of ww.
-    G0,
     /// Aborted read: a read saw a write of a transaction that failed.
     G1a,
     /// Intermediate read: a read saw a write that its own transaction overwrote.
     G1b,
-    /// Circular information flow: a cycle of ww and at least one wr.
-    G1c,
     /// Two transactions read the same version of a key, and both wrote the key.
     LostUpdate,
     /// An element was appended and acknowledged, and a later read did not see it.
     LostAppend,
+    /// Dirty write: a cycle of ww.
+    G0,
+    /// Circular information flow: a cycle of ww and at least one wr.
+    G1c,
     /// Read skew: a cycle with exactly one rw.
     GSingle,
     /// A cycle with two or more rw, as in write skew.

@@ -3,7 +3,7 @@
 use super::anomaly::{Anomaly, Order};
 use super::cycles::{Cycle, Hop};
 use super::graph::{About, Link};
-use super::history::TransactionHistory;
+use super::history::{Step, TransactionHistory};
 
 /// Transactions of a cycle that are quoted.
 const QUOTED_MAX: usize = 12;
@@ -31,18 +31,21 @@ fn explain_hop(history: &TransactionHistory, hop: &Hop) -> String {
         }
         (Link::RealTime, _) | (_, None) => format!("T{from} ended before T{to} began"),
         (link, Some(About { key, earlier, later })) => {
+            let wrote =
+                earlier.is_some_and(|value| history.steps(*from).contains(&Step::Write { key, value }));
             let key = history.key_name(key);
             let earlier = earlier.map_or("nil", |value| history.value_text(value));
             let later = later.map_or("nil", |value| history.value_text(value));
             match link {
                 Link::Wr => format!("T{to} read {later} in {key}, which T{from} wrote"),
-                Link::Ww => format!("T{from} wrote {earlier} to {key}, and T{to} wrote {later} after it"),
+                _ if link == Link::Ww || wrote => {
+                    format!("T{from} wrote {earlier} to {key}, and T{to} wrote {later} after it")
+                }
                 _ => format!("T{from} read {key} at {earlier}, before T{to} wrote {later}"),
             }
         }
     };
     let is_inferred = hop.order == Order::RealTime && !matches!(hop.link, Link::RealTime);
-    let remark =
-        if is_inferred { " (the values are ordered by the times of their transactions)" } else { "" };
+    let remark = if is_inferred { " (the values are ordered by who read them, and when)" } else { "" };
     format!("{begin}: {because}{remark}.")
 }

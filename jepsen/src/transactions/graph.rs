@@ -130,9 +130,49 @@ impl Graph {
         &self.edges
     }
 
+    /// The same graph with further edges between its nodes.
+    pub(super) fn with(self, further: impl IntoIterator<Item = Edge>) -> Self {
+        let mut edges = self.edges;
+        edges.extend(further);
+        GraphBuilder { transactions: self.transactions, nodes: self.offsets.len() as u32 - 1, edges }.build()
+    }
+
+    /// For each node the nodes with an edge to it.
+    pub(super) fn reversed(&self) -> Reversed {
+        let mut offsets = vec![0; self.nodes() + 1];
+        for edge in &self.edges {
+            offsets[edge.to as usize + 1] += 1;
+        }
+        for node in 0..self.nodes() {
+            offsets[node + 1] += offsets[node];
+        }
+        let mut next = offsets.clone();
+        let mut sources = vec![0; self.edges.len()];
+        for edge in &self.edges {
+            let position = &mut next[edge.to as usize];
+            sources[*position] = edge.from;
+            *position += 1;
+        }
+        Reversed { offsets, sources }
+    }
+
     /// The edges that leave a node, as positions in [`Graph::edges`].
     pub(super) fn from(&self, node: Node) -> std::ops::Range<usize> {
         self.offsets[node as usize]..self.offsets[node as usize + 1]
+    }
+}
+
+/// Where the edges of a graph come from.
+#[derive(Debug)]
+pub(super) struct Reversed {
+    offsets: Vec<usize>,
+    sources: Vec<Node>,
+}
+
+impl Reversed {
+    /// The nodes with an edge to this one.
+    pub(super) fn before(&self, node: Node) -> &[Node] {
+        &self.sources[self.offsets[node as usize]..self.offsets[node as usize + 1]]
     }
 }
 

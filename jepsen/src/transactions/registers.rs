@@ -193,6 +193,8 @@ impl Register {
     fn end(&self, analysis: &mut Analysis<'_>, block: &Block, order: Order) -> Node {
         let moment = analysis.graph.moment();
         for (transaction, link) in self.members(block.last) {
+            // Time orders two values only because of what was read, so it makes no dirty write.
+            let link = if order == Order::RealTime { Link::Rw } else { link };
             let versions = (self.versions[block.last].value, None);
             analysis.link_node(transaction as Node, moment, link, order, self.key, versions);
         }

@@ -1,0 +1,234 @@
+//! Takes transactions one after the other, and looks ahead where registers leave a choice.
+//!
+//! A register may be overwritten when everybody who saw its value is taken. So once a value is written,
+//! each of its readers comes before each other writer of the key. A writer is only taken if that closes
+//! no circle among those that are not taken; otherwise it has to wait for another one.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::graph::{Graph, Node, Reversed};
+use super::history::{Key, Seen, Step, TransactionHistory, TransactionIndex};
+use super::observations::Observations;
+use super::writes::Writes;
+
+/// Nodes that looking ahead may look at for one history. Past it the scheduler takes what it can.
+const STEPS_MAX: u64 = 1_000_000_000;
+
+/// A version of a register: the position of its write, or the initial one of a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Initial(Key),
+    Written(usize),
+}
+
+pub(super) struct Scheduler<'a> {
+    history: &'a TransactionHistory,
+    writes: &'a Writes,
+    graph: &'a Graph,
+    reversed: Reversed,
+    committed: &'a [bool],
+    /// For each node how many nodes before it are not taken.
+    waiting_for: Vec<u32>,
+    taken: Vec<bool>,
+    /// For each written version its readers.
+    readers: Vec<Vec<TransactionIndex>>,
+    /// The same for the initial versions, by key.
+    initial_readers: Vec<Vec<TransactionIndex>>,
+    /// What each register holds.
+    current: Vec<Version>,
+    ready: BinaryHeap<Reverse<(u64, TransactionIndex)>>,
+    order: Vec<TransactionIndex>,
+    /// The round of looking ahead in which a node was last seen.
+    seen: Vec<u32>,
+    round: u32,
+    steps_left: u64,
+}
+
+impl<'a> Scheduler<'a> {
+    pub(super) fn new(
+        history: &'a TransactionHistory,
+        writes: &'a Writes,
+        observations: &Observations,
+        committed: &'a [bool],
+        graph: &'a Graph,
+    ) -> Self {
+        let keys = history.keys_count();
+        let mut scheduler = Self {
+            history,
+            writes,
+            graph,
+            reversed: graph.reversed(),
+            committed,
+            waiting_for: vec![0; graph.nodes()],
+            taken: vec![false; graph.nodes()],
+            readers: vec![Vec::new(); writes.all().len()],
+            initial_readers: vec![Vec::new(); keys],
+            current: (0..keys as u32).map(|key| Version::Initial(Key(key))).collect(),
+            ready: BinaryHeap::new(),
+            order: Vec::new(),
+            seen: vec![0; graph.nodes()],
+            round: 0,
+            steps_left: STEPS_MAX,
+        };
+        for edge in graph.edges() {
+            scheduler.waiting_for[edge.to as usize] += 1;
+        }
+        for read in &observations.reads {
+            match read.seen {
+                Seen::Nothing => scheduler.initial_readers[read.key.0 as usize].push(read.transaction),
+                Seen::Value(value) => {
+                    if let Some(position) = writes.position(read.key, value) {
+                        scheduler.readers[position].push(read.transaction);
+                    }
+                }
+                Seen::List(_) | Seen::Unknown => {}
+            }
+        }
+        scheduler
+    }
+
+    /// The transactions that could be taken, in order, and for each node whether it was.
+    pub(super) fn run(mut self) -> (Vec<TransactionIndex>, Vec<bool>) {
+        for node in 0..self.graph.nodes() as Node {
+            if self.waiting_for[node as usize] == 0 && !self.taken[node as usize] {
+                self.free(node);
+            }
+        }
+        let mut waiting = Vec::new();
+        let mut taken_before = 0;
+        loop {
+            while let Some(Reverse((priority, transaction))) = self.ready.pop() {
+                if self.can_take(transaction) {
+                    self.take(transaction);
+                } else {
+                    waiting.push(Reverse((priority, transaction)));
+                }
+            }
+            if self.order.len() == taken_before {
+                return (self.order, self.taken);
+            }
+            taken_before = self.order.len();
+            self.ready.extend(waiting.drain(..));
+        }
+    }
+
+    /// Deals with a node that waits for nothing. Moments pass at once.
+    fn free(&mut self, node: Node) {
+        let mut nodes = vec![node];
+        while let Some(node) = nodes.pop() {
+            if !self.graph.is_transaction(node) {
+                self.leave(node, &mut nodes);
+            } else if self.committed[node as usize] {
+                self.make_ready(node as usize);
+            }
+        }
+    }
+
+    /// Takes a node, and frees those that waited for it only.
+    fn leave(&mut self, node: Node, free: &mut Vec<Node>) {
+        self.taken[node as usize] = true;
+        for edge in self.graph.from(node) {
+            let to = self.graph.edges()[edge].to;
+            self.waiting_for[to as usize] -= 1;
+            if self.waiting_for[to as usize] == 0 {
+                free.push(to);
+            }
+        }
+    }
+
+    fn make_ready(&mut self, transaction: TransactionIndex) {
+        // Who only reads makes room for others. Of the others, who ended first goes first.
+        let priority = match self.written_keys(transaction).next() {
+            None => 0,
+            Some(_) => self.history.transactions()[transaction].deadline().unwrap_or(u64::MAX),
+        };
+        self.ready.push(Reverse((priority, transaction)));
+    }
+
+    fn take(&mut self, transaction: TransactionIndex) {
+        self.order.push(transaction);
+        self.set(transaction);
+        let mut free = Vec::new();
+        self.leave(transaction as Node, &mut free);
+        free.into_iter().for_each(|node| self.free(node));
+    }
+
+    /// Lets the registers hold what a transaction wrote.
+    fn set(&mut self, transaction: TransactionIndex) {
+        let history = self.history;
+        for step in history.steps(transaction) {
+            if let Step::Write { key, value } = step {
+                let position = self.writes.position(*key, *value).expect("every write was collected");
+                self.current[key.0 as usize] = Version::Written(position);
+            }
+        }
+    }
+
+    /// The registers that a transaction writes; one may be named more than once.
+    fn written_keys(&self, transaction: TransactionIndex) -> impl Iterator<Item = Key> + use<'a> {
+        self.history.steps(transaction).iter().filter_map(|step| match step {
+            Step::Write { key, .. } => Some(*key),
+            Step::Read { .. } | Step::Append { .. } => None,
+        })
+    }
+
+    fn readers(&self, version: Version) -> &[TransactionIndex] {
+        match version {
+            Version::Initial(key) => &self.initial_readers[key.0 as usize],
+            Version::Written(position) => &self.readers[position],
+        }
+    }
+
+    /// Those that saw what a register holds and are not taken.
+    fn current_readers(&self, key: Key) -> impl Iterator<Item = TransactionIndex> + '_ {
+        let readers = self.readers(self.current[key.0 as usize]).iter().copied();
+        readers.filter(|reader| !self.taken[*reader])
+    }
+
+    fn can_take(&mut self, transaction: TransactionIndex) -> bool {
+        let is_needed = |key| self.current_readers(key).any(|reader| reader != transaction);
+        if self.written_keys(transaction).any(is_needed) {
+            return false;
+        }
+        let before: Vec<(Key, Version)> =
+            self.written_keys(transaction).map(|key| (key, self.current[key.0 as usize])).collect();
+        self.set(transaction);
+        self.taken[transaction] = true;
+        let readers: Vec<TransactionIndex> =
+            before.iter().flat_map(|(key, _)| self.current_readers(*key)).collect();
+        let closes_circle = readers.into_iter().any(|reader| self.comes_before_itself(reader));
+        self.taken[transaction] = false;
+        for (key, version) in before {
+            self.current[key.0 as usize] = version;
+        }
+        !closes_circle
+    }
+
+    /// Whether a transaction has to wait for itself, as the registers are now.
+    fn comes_before_itself(&mut self, transaction: TransactionIndex) -> bool {
+        self.round += 1;
+        let mut nodes = vec![transaction as Node];
+        let mut before = Vec::new();
+        while let Some(node) = nodes.pop() {
+            self.steps_left = self.steps_left.saturating_sub(1);
+            before.extend_from_slice(self.reversed.before(node));
+            if self.graph.is_transaction(node) {
+                for key in self.written_keys(node as usize) {
+                    let readers = self.current_readers(key).filter(|reader| *reader != node as usize);
+                    before.extend(readers.map(|reader| reader as Node));
+                }
+            }
+            for other in before.drain(..) {
+                if other as usize == transaction {
+                    return self.steps_left > 0;
+                }
+                if !self.taken[other as usize] && self.seen[other as usize] != self.round {
+                    self.seen[other as usize] = self.round;
+                    nodes.push(other);
+                }
+            }
+        }
+        false
+    }
+}
