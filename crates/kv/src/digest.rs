@@ -2,9 +2,10 @@
 //!
 //! Every change has an *element*, a 128-bit hash over all that is logical about it. Two sums of elements
 //! (modulo 2^128, so that order does not matter and one can be taken out again) are carried along: `live`
-//! over the newest changes of the keys that exist, `written` over all changes ever made. The digest is a
-//! hash over both sums and the rest of the head. A write costs one hash and does not read the old value,
-//! and compaction changes nothing.
+//! over the newest changes of the keys that exist, `written` over all changes ever made. A third one,
+//! `sessions`, is over the sessions and the outcomes that they keep. The digest is a hash over the sums and
+//! the rest of the head. A write costs one hash and does not read the old value. What compaction removes is
+//! added to a sum of its own, so that what is left can still be checked against `written`.
 //!
 //! The hash is XXH3-128, because the digest guards against faults and bugs, not against people who choose
 //! values to make replicas collide: they could at most hide a fault that they cannot cause. It is ten times
@@ -17,6 +18,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128_with_seed};
 
 use crate::record::Position;
 use crate::record::history::{Change, HistoryRecord};
+use crate::record::session::SessionRecord;
+use crate::record::session_outcome::{SequenceKey, SessionOutcomeRecord};
 
 /// What is hashed, as the hash's seed, so that one kind cannot pass for another.
 #[derive(Clone, Copy)]
@@ -25,6 +28,8 @@ enum Domain {
     Put = 1,
     Delete = 2,
     Head = 3,
+    Session = 4,
+    SessionOutcome = 5,
 }
 
 /// What a change adds to the sums. All of it but where the previous change of the key is: that is a means
@@ -52,6 +57,27 @@ pub(crate) fn element(position: Position, record: &HistoryRecord<'_>) -> u128 {
     hash.digest128()
 }
 
+/// What a session adds to the sum of sessions.
+pub(crate) fn session(session: u64, record: &SessionRecord) -> u128 {
+    let SessionRecord { ttl_ms, last_active_ms, acknowledged_below, outcome_count } = *record;
+    hash_numbers(Domain::Session, [session, ttl_ms, last_active_ms, acknowledged_below, outcome_count], &[])
+}
+
+/// What the outcome of a session's write adds to the sum of sessions.
+pub(crate) fn session_outcome(key: SequenceKey, record: &SessionOutcomeRecord<'_>) -> u128 {
+    let SequenceKey { session, sequence } = key;
+    let SessionOutcomeRecord { fingerprint, outcome } = *record;
+    let numbers = [session, sequence, (fingerprint >> 64) as u64, fingerprint as u64];
+    hash_numbers(Domain::SessionOutcome, numbers, outcome)
+}
+
+fn hash_numbers<const COUNT: usize>(domain: Domain, numbers: [u64; COUNT], rest: &[u8]) -> u128 {
+    let mut hash = Xxh3::with_seed(domain as u64);
+    numbers.iter().for_each(|number| hash.update(&number.to_be_bytes()));
+    hash.update(rest);
+    hash.digest128()
+}
+
 /// The digest, from the fields of the head.
 pub(crate) fn head(fields: &[u8]) -> u128 {
     xxh3_128_with_seed(fields, Domain::Head as u64)
@@ -75,6 +101,33 @@ mod tests {
         assert_eq!(element(POSITION, &PUT), 0xf538_261c_8f93_f72f_fb37_ef79_0896_d39e);
         assert_eq!(element(POSITION, &delete), 0x0e37_ef9d_076b_9f57_90b3_cf4c_3345_a4ca);
         assert_eq!(head(b"fields"), 0x63a7_97b5_7c3d_c4df_330e_72e0_c76c_a295);
+    }
+
+    #[test]
+    fn the_elements_of_sessions_stay_and_every_part_counts() {
+        let record =
+            SessionRecord { ttl_ms: 60_000, last_active_ms: 300, acknowledged_below: 7, outcome_count: 2 };
+        let element = session(9, &record);
+        assert_eq!(element, 0xa9eb_f222_4680_344f_b4ac_c6c9_10da_a9e6);
+        let others = [
+            session(8, &record),
+            session(9, &SessionRecord { ttl_ms: 1, ..record }),
+            session(9, &SessionRecord { last_active_ms: 1, ..record }),
+            session(9, &SessionRecord { acknowledged_below: 1, ..record }),
+            session(9, &SessionRecord { outcome_count: 1, ..record }),
+        ];
+        assert!(!others.contains(&element));
+        let (key, record) =
+            (SequenceKey { session: 9, sequence: 1 }, SessionOutcomeRecord { fingerprint: 5, outcome: b"o" });
+        let element = session_outcome(key, &record);
+        assert_eq!(element, 0xefb7_cbc5_d0ad_79cc_2251_b0b9_23f8_9817);
+        let others = [
+            session_outcome(SequenceKey { session: 8, ..key }, &record),
+            session_outcome(SequenceKey { sequence: 2, ..key }, &record),
+            session_outcome(key, &SessionOutcomeRecord { fingerprint: 5 << 64, ..record }),
+            session_outcome(key, &SessionOutcomeRecord { outcome: b"p", ..record }),
+        ];
+        assert!(!others.contains(&element));
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod encoding;
 #[cfg(test)]
 mod fixtures;
 mod machine;
+pub mod mutant;
 mod outcome;
 mod outcome_encoding;
 mod proposal;
@@ -36,6 +37,7 @@ mod record;
 mod result_encoding;
 mod session;
 mod settings;
+mod staged;
 pub mod tables;
 mod transaction;
 mod transaction_encoding;

@@ -1,19 +1,23 @@
 //! The state machine itself.
 
+mod compaction;
+mod digest_marks;
+mod sessions;
+mod single_writes;
+mod transactions;
+mod writer;
+
 use bytes::Bytes;
 
 use crate::command::Command;
-use crate::condition::Condition;
-use crate::digest;
-use crate::outcome::{Limit, Outcome};
+use crate::mutant::{self, Mutant};
+use crate::outcome::Outcome;
 use crate::proposal::Proposal;
-use crate::reading::{damaged, is_key, is_table_empty, read_index};
-use crate::record::Position;
+use crate::reading::{damaged, is_table_empty};
 use crate::record::head::{self, Head};
-use crate::record::history::{Change, HistoryRecord};
-use crate::record::index::{IndexRecord, LiveKey};
-use crate::settings::{Setting, Settings};
+use crate::settings::{Setting, SettingChange, Settings};
 use crate::tables::{Table, Tables, TablesMut};
+use crate::verify::recount_stored_bytes;
 
 /// The in-memory head of the state machine: everything that each proposal changes. The records
 /// themselves are in the tables.
@@ -92,10 +96,17 @@ impl Machine {
             }
             return Ok(Self { head: Head::EMPTY });
         };
-        let head = Head::decode(&record).map_err(|cause| damaged(Table::Meta, &head::KEY, cause))?;
+        let mut head = Head::decode(&record).map_err(|cause| damaged(Table::Meta, &head::KEY, cause))?;
         if head.cluster_version > Head::CLUSTER_VERSION {
             let (found, newest) = (head.cluster_version, Head::CLUSTER_VERSION);
             return Err(MachineError::ClusterVersion { found, newest });
+        }
+        if head::is_bare(&record) {
+            // Counted, and not taken for nothing: all replicas have to go on from the same number.
+            head.stored_bytes = recount_stored_bytes(tables)?;
+        }
+        if mutant::active(Mutant::SettingsOfConfiguration) {
+            head.settings = Settings::DEFAULT;
         }
         Ok(Self { head })
     }
@@ -138,6 +149,12 @@ impl Machine {
         self.head.live
     }
 
+    /// The digest over the sessions and the outcomes that they keep.
+    /// [`Machine::recompute_sessions_digest`] gives the same number from the tables.
+    pub fn sessions_digest(&self) -> u128 {
+        self.head.sessions
+    }
+
     /// Applies one proposal, writing to `tables`. Gives one outcome for each command. An error leaves
     /// tables and machine in an undefined state: the caller stops the node.
     pub fn apply<T: TablesMut>(
@@ -148,7 +165,13 @@ impl Machine {
         let before = self.head;
         self.head.time_ms = before.time_ms.max(proposal.time_ms);
         let mut outcomes = Vec::with_capacity(proposal.commands.len());
-        for command in &proposal.commands {
+        let decided;
+        let mut commands = &proposal.commands;
+        if mutant::active(Mutant::TransactionComparesApart) {
+            decided = self.decide_transactions(tables, commands)?;
+            commands = &decided;
+        }
+        for command in commands {
             outcomes.push(self.apply_command(tables, command)?);
         }
         if self.head != before {
@@ -167,114 +190,29 @@ impl Machine {
         command: &Command,
     ) -> Result<Outcome, MachineError<T::Error>> {
         match command {
-            Command::Put { key, value, condition } => self.apply_single(tables, key, Some(value), *condition),
-            Command::Delete { key, condition } => self.apply_single(tables, key, None, *condition),
-            _ => unimplemented!("follows with the next commit"),
+            Command::Put { key, value, condition } => self.apply_put(tables, key, value, *condition),
+            Command::Delete { key, condition } => self.apply_delete(tables, key, *condition),
+            Command::DeleteRange { range, keys_max } => self.apply_delete_range(tables, range, *keys_max),
+            Command::Transaction(transaction) => self.apply_transaction(tables, transaction),
+            Command::Compact { revision } => Ok(self.apply_compact(*revision)),
+            Command::Sweep { records_max } => self.apply_sweep(tables, *records_max),
+            Command::OpenSession { ttl_ms } => self.open_session(tables, *ttl_ms),
+            Command::KeepSession { session } => self.keep_session(tables, *session),
+            Command::CloseSession { session } => self.close_session(tables, *session),
+            Command::ChangeSettings { changes } => Ok(self.change_settings(changes)),
+            Command::MarkDigest => Ok(self.mark_digest()),
+            Command::CheckDigest { mark, digest } => self.check_digest(*mark, *digest),
+            Command::InSession(command) => self.apply_in_session(tables, command),
         }
     }
 
-    fn apply_single<T: TablesMut>(
-        &mut self,
-        tables: &mut T,
-        key: &Bytes,
-        value: Option<&Bytes>,
-        condition: Condition,
-    ) -> Result<Outcome, MachineError<T::Error>> {
-        if let Some((limit, maximum)) = self.exceeded_limit(key, value) {
-            return Ok(Outcome::LimitExceeded { limit, maximum });
+    fn change_settings(&mut self, changes: &[SettingChange]) -> Outcome {
+        match self.head.settings.changed(changes) {
+            Ok(settings) => {
+                self.head.settings = settings;
+                Outcome::SettingsChanged
+            }
+            Err(SettingChange { setting, value }) => Outcome::SettingOutOfBounds { setting, value },
         }
-        let index = read_index(tables, key)?;
-        let live = index.and_then(|index| index.live);
-        let current = index.filter(|index| index.live.is_some()).map(|index| index.position.revision);
-        if !condition.holds(current) {
-            return Ok(Outcome::ConditionFailed { current });
-        }
-        let previous = index.map(|index| index.position);
-        match (value, live) {
-            (Some(value), live) => self.put(tables, key, value, previous, live),
-            (None, None) => Ok(Outcome::NotFound { revision: self.head.revision }),
-            (None, Some(live)) => self.delete(tables, key, previous, live),
-        }
-    }
-
-    /// The limit that forbids a write, and its value. Limits come before conditions, so that nothing
-    /// that could not be a key reaches the tables.
-    fn exceeded_limit(&self, key: &[u8], value: Option<&Bytes>) -> Option<(Limit, u64)> {
-        if !is_key(key) {
-            return Some((Limit::KeyBytes, Command::KEY_BYTES_MAX as u64));
-        }
-        let is_too_long = |value: &Bytes| value.len() as u64 > self.value_bytes_max();
-        value.is_some_and(is_too_long).then(|| (Limit::ValueBytes, self.value_bytes_max()))
-    }
-
-    fn put<T: TablesMut>(
-        &mut self,
-        tables: &mut T,
-        key: &Bytes,
-        value: &Bytes,
-        previous: Option<Position>,
-        live: Option<LiveKey>,
-    ) -> Result<Outcome, MachineError<T::Error>> {
-        let position = self.next_position();
-        let revision = position.revision;
-        let (create_revision, version) = match live {
-            Some(live) => (live.create_revision, live.version + 1),
-            None => (revision, 1),
-        };
-        let change = Change::Put { value, create_revision, version, lease: 0 };
-        self.write(tables, position, &HistoryRecord { key, previous, change }, live)?;
-        Ok(Outcome::Put { revision, create_revision, version })
-    }
-
-    fn delete<T: TablesMut>(
-        &mut self,
-        tables: &mut T,
-        key: &Bytes,
-        previous: Option<Position>,
-        live: LiveKey,
-    ) -> Result<Outcome, MachineError<T::Error>> {
-        let position = self.next_position();
-        self.write(tables, position, &HistoryRecord { key, previous, change: Change::Delete }, Some(live))?;
-        Ok(Outcome::Deleted { revision: position.revision })
-    }
-
-    /// Takes a revision for a write.
-    fn next_position(&mut self) -> Position {
-        self.head.revision += 1;
-        Position { revision: self.head.revision, sub_index: 0 }
-    }
-
-    /// Writes one change to history and index, and accounts for it in the head. `replaced` is what the key
-    /// was before, if it existed.
-    fn write<T: TablesMut>(
-        &mut self,
-        tables: &mut T,
-        position: Position,
-        record: &HistoryRecord<'_>,
-        replaced: Option<LiveKey>,
-    ) -> Result<(), MachineError<T::Error>> {
-        let key_bytes = record.key.len() as u64;
-        if let Some(replaced) = replaced {
-            let (keys, bytes) = (self.head.key_count, self.head.live_bytes);
-            let contradiction = || damaged(Table::KeyIndex, record.key, "the head does not count it");
-            self.head.key_count = keys.checked_sub(1).ok_or_else(contradiction)?;
-            let replaced_bytes = key_bytes.saturating_add(replaced.value_bytes);
-            self.head.live_bytes = bytes.checked_sub(replaced_bytes).ok_or_else(contradiction)?;
-            self.head.live = self.head.live.wrapping_sub(replaced.element);
-        }
-        let element = digest::element(position, record);
-        let index = IndexRecord::of(position, record, element);
-        if let Some(live) = &index.live {
-            self.head.key_count += 1;
-            self.head.live_bytes += key_bytes + live.value_bytes;
-            self.head.live = self.head.live.wrapping_add(live.element);
-        }
-        self.head.written = self.head.written.wrapping_add(element);
-        let history_key = Bytes::copy_from_slice(&position.encode());
-        tables.put(Table::History, history_key, record.encode(position))?;
-        // A copy of the key: a slice of the proposal would keep all of it in memory as long as the key.
-        let key = Bytes::copy_from_slice(record.key);
-        tables.put(Table::KeyIndex, key, index.encode(record.key))?;
-        Ok(())
     }
 }

@@ -1,5 +1,8 @@
 //! Reading keys, now and in the past. Every record is checked before anything of it is served.
 
+mod changes;
+pub(crate) mod range;
+
 use std::fmt::Display;
 use std::ops::{Bound, ControlFlow};
 
@@ -7,8 +10,10 @@ use bytes::Bytes;
 
 use crate::command::Command;
 use crate::machine::{Machine, MachineError};
-use crate::query::{Budget, ChangesPage, KeyValue, RangePage, RangeQuery, UnavailableRevision};
+use crate::query::{KeyValue, UnavailableRevision};
+use crate::range::KeyRange;
 use crate::record::Position;
+use crate::record::head::{self, Head};
 use crate::record::history::{Change, HistoryRecord};
 use crate::record::index::IndexRecord;
 use crate::tables::{Direction, Table, Tables};
@@ -17,16 +22,7 @@ impl Machine {
     /// The newest version of `key`.
     pub fn get<T: Tables>(tables: &T, key: &[u8]) -> Result<Option<KeyValue>, MachineError<T::Error>> {
         let Some(index) = read_index(tables, key)? else { return Ok(None) };
-        let Some(live) = index.live else { return Ok(None) };
-        let key_value = read_change(tables, key, index.position)?.key_value;
-        let agrees = |found: &KeyValue| {
-            (found.create_revision, found.version, found.value.len() as u64)
-                == (live.create_revision, live.version, live.value_bytes)
-        };
-        match key_value.filter(agrees) {
-            Some(key_value) => Ok(Some(key_value)),
-            None => Err(damaged(Table::KeyIndex, key, "it contradicts the history")),
-        }
+        read_live(tables, key, &index)
     }
 
     /// The version of `key` that was the newest one at `revision`. Walks back from the newest change, one
@@ -36,39 +32,91 @@ impl Machine {
         key: &[u8],
         revision: u64,
     ) -> Result<Result<Option<KeyValue>, UnavailableRevision>, MachineError<T::Error>> {
-        let mut next = read_index(tables, key)?.map(|index| index.position);
-        while let Some(position) = next {
-            let change = read_change(tables, key, position)?;
-            if position.revision <= revision {
-                return Ok(Ok(change.key_value));
-            }
-            next = change.previous;
+        if let Err(unavailable) = check_revision(&read_head(tables)?, revision) {
+            return Ok(Err(unavailable));
         }
-        Ok(Ok(None))
+        let Some(index) = read_index(tables, key)? else { return Ok(Ok(None)) };
+        version_at(tables, key, index.position, revision, &mut 0).map(Ok)
     }
+}
 
-    /// One page of a range, as `query` asks for it and as much as `budget` allows. Between pages the caller
-    /// can let go of the tables: [`RangeQuery::rest`] goes on at the same revision, whatever happened since.
-    pub fn range<T: Tables>(
-        tables: &T,
-        query: &RangeQuery,
-        budget: Budget,
-    ) -> Result<Result<RangePage, UnavailableRevision>, MachineError<T::Error>> {
-        let _ = (tables, query, budget);
-        unimplemented!("follows with the next commit")
-    }
+/// The head as it is in the tables.
+pub(crate) fn read_head<T: Tables>(tables: &T) -> Result<Head, MachineError<T::Error>> {
+    let Some(record) = tables.get(Table::Meta, &head::KEY)? else { return Ok(Head::EMPTY) };
+    Head::decode(&record).map_err(|cause| damaged(Table::Meta, &head::KEY, cause))
+}
 
-    /// The changes of the revisions from `from_revision` on, in order, as many as `budget` allows but always
-    /// of whole revisions. Revision 0 stands for the first one; the one after the newest is an empty page.
-    /// Of a revision that was compacted changes may be missing, the oldest readable one included.
-    pub fn changes<T: Tables>(
-        tables: &T,
-        from_revision: u64,
-        budget: Budget,
-    ) -> Result<Result<ChangesPage, UnavailableRevision>, MachineError<T::Error>> {
-        let _ = (tables, from_revision, budget);
-        unimplemented!("follows with the next commit")
+/// Refuses revisions that cannot be read.
+pub(crate) fn check_revision(head: &Head, revision: u64) -> Result<(), UnavailableRevision> {
+    if revision > head.revision {
+        return Err(UnavailableRevision::Future { newest: head.revision });
     }
+    if revision < head.compacted {
+        return Err(UnavailableRevision::Compacted { oldest: head.compacted });
+    }
+    Ok(())
+}
+
+/// The version of a key that its index record points at, if that is not a delete.
+pub(crate) fn read_live<T: Tables>(
+    tables: &T,
+    key: &[u8],
+    index: &IndexRecord,
+) -> Result<Option<KeyValue>, MachineError<T::Error>> {
+    let Some(live) = index.live else { return Ok(None) };
+    let key_value = read_change(tables, key, index.position)?.key_value;
+    let agrees = |found: &KeyValue| {
+        (found.create_revision, found.version, found.value.len() as u64)
+            == (live.create_revision, live.version, live.value_bytes)
+    };
+    match key_value.filter(agrees) {
+        Some(key_value) => Ok(Some(key_value)),
+        None => Err(damaged(Table::KeyIndex, key, "it contradicts the history")),
+    }
+}
+
+/// The version of a key at a revision that is readable, walking back from its newest change. Adds the number
+/// of changes read to `records`. A change that is missing on the way is damage: compaction removes only
+/// what lies behind the one that every allowed read stops at.
+pub(crate) fn version_at<T: Tables>(
+    tables: &T,
+    key: &[u8],
+    newest: Position,
+    revision: u64,
+    records: &mut u64,
+) -> Result<Option<KeyValue>, MachineError<T::Error>> {
+    let mut next = Some(newest);
+    while let Some(position) = next {
+        let change = read_change(tables, key, position)?;
+        *records += 1;
+        if position.revision <= revision {
+            return Ok(change.key_value);
+        }
+        next = change.previous;
+    }
+    Ok(None)
+}
+
+/// The records of the key index in a range, from the end that `direction` says, at most so many.
+pub(crate) fn scan_index<T: Tables>(
+    tables: &T,
+    range: &KeyRange,
+    direction: Direction,
+    records_max: u64,
+) -> Result<Vec<(Bytes, IndexRecord)>, MachineError<T::Error>> {
+    let (mut found, mut error) = (Vec::new(), None);
+    let (from, to) = range.bounds();
+    tables.scan(Table::KeyIndex, from, to, direction, &mut |key, record| {
+        match IndexRecord::decode(key, record) {
+            Ok(index) => found.push((Bytes::copy_from_slice(key), index)),
+            Err(cause) => error = Some(damaged(Table::KeyIndex, key, cause)),
+        }
+        match error.is_none() && (found.len() as u64) < records_max {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    })?;
+    error.map_or(Ok(found), Err)
 }
 
 /// Whether the bytes can be a key. Others must not reach the tables: LMDB refuses them with an error.

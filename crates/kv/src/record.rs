@@ -22,6 +22,7 @@ use std::ops::RangeInclusive;
 use bytes::Bytes;
 
 use crate::encoding::{DecodeError, Reader};
+use crate::mutant::{self, Mutant};
 use crate::outcome::Outcome;
 use crate::tables::Table;
 
@@ -30,6 +31,20 @@ use history::HistoryRecord;
 use index::IndexRecord;
 use session::SessionRecord;
 use session_outcome::{SequenceKey, SessionOutcomeRecord};
+
+/// What the quota counts of a record besides the bytes of key and value: roughly what the other fields, the
+/// table's key and its place in a page take. A constant, so that the count does not depend on formats.
+const STORED_OVERHEAD_BYTES: u64 = 48;
+
+/// Bytes of a change as the quota counts them.
+pub(crate) fn history_bytes(key: &[u8], value: &[u8]) -> u64 {
+    (key.len() + value.len()) as u64 + STORED_OVERHEAD_BYTES
+}
+
+/// Bytes of a key's index record as the quota counts them.
+pub(crate) fn index_bytes(key: &[u8]) -> u64 {
+    key.len() as u64 + STORED_OVERHEAD_BYTES
+}
 
 /// Bytes that the checksum adds to a record.
 pub(crate) const CHECKSUM_BYTES: usize = 4;
@@ -115,7 +130,9 @@ fn open_versions<'record>(
     let (body, stored) = record.split_last_chunk().ok_or(DecodeError::Truncated { what })?;
     let stored = u32::from_be_bytes(*stored);
     match checksum(table, key, body) {
-        computed if computed == stored => Ok((Reader::versioned(body, what, version)?, version)),
+        computed if computed == stored || mutant::active(Mutant::ChecksumNotVerified) => {
+            Ok((Reader::versioned(body, what, version)?, version))
+        }
         computed => Err(DecodeError::Checksum { what, computed, stored }),
     }
 }

@@ -56,13 +56,18 @@ enum ChangeOrdinal {
 }
 
 impl<'record> HistoryRecord<'record> {
+    /// The value that was put, or nothing.
+    pub(crate) fn value(&self) -> &'record [u8] {
+        match self.change {
+            Change::Put { value, .. } => value,
+            Change::Delete => &[],
+        }
+    }
+
     /// The record as it stands at `position`.
     pub(crate) fn encode(&self, position: Position) -> Bytes {
-        let value_bytes = match self.change {
-            Change::Put { value, .. } => value.len(),
-            Change::Delete => 0,
-        };
-        let mut out = Vec::with_capacity(OVERHEAD_BYTES_MAX + bytes_bytes(self.key.len()) + value_bytes);
+        let room = OVERHEAD_BYTES_MAX + bytes_bytes(self.key.len()) + self.value().len();
+        let mut out = Vec::with_capacity(room);
         match self.change {
             Change::Put { value, create_revision, version, lease } => {
                 out.extend_from_slice(&[VERSION, ChangeOrdinal::Put as u8]);
