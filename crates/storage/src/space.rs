@@ -12,6 +12,10 @@ use crate::lmdb::Lmdb;
 /// The share of what is set aside for log or state that is kept free, if that is less than the reserve.
 const RESERVE_SHARE: u64 = 8;
 
+/// Deletes are taken until only one of this many parts of the reserve is left: they too are written to log
+/// and history before they make room, and what has been promised must still fit.
+const DELETES_RESERVE_PARTS: u64 = 2;
+
 /// The room that was left when it was last measured. Measuring is a system call; asking is not.
 #[derive(Debug)]
 pub(crate) struct DiskSpace {
@@ -42,8 +46,9 @@ impl PartSpace {
         self.reserve_bytes.store(reserve_bytes.min(size / RESERVE_SHARE), Ordering::Relaxed);
     }
 
-    fn has_room(&self) -> bool {
-        self.free_bytes.load(Ordering::Relaxed) >= self.reserve_bytes.load(Ordering::Relaxed)
+    fn has_room(&self, reserve_parts: u64) -> bool {
+        let mark = self.reserve_bytes.load(Ordering::Relaxed) / reserve_parts;
+        self.free_bytes.load(Ordering::Relaxed) >= mark
     }
 }
 
@@ -85,13 +90,23 @@ impl DiskSpace {
 
     /// Whether proposals may be taken. If there was no room, looks again: somebody may have made some.
     pub(crate) fn has_room(&self) -> bool {
-        if self.disk_free_bytes() < self.reserve_bytes {
+        self.has_part_of_reserve(1)
+    }
+
+    /// Whether proposals may be taken that store no values.
+    pub(crate) fn has_room_for_deletes(&self) -> bool {
+        self.has_part_of_reserve(DELETES_RESERVE_PARTS)
+    }
+
+    fn has_part_of_reserve(&self, reserve_parts: u64) -> bool {
+        let mark = self.reserve_bytes / reserve_parts;
+        if self.disk_free_bytes() < mark {
             self.measure_disk();
         }
-        self.disk_free_bytes() >= self.reserve_bytes
+        self.disk_free_bytes() >= mark
             && !self.is_log_starved()
-            && self.log.has_room()
-            && self.state.has_room()
+            && self.log.has_room(reserve_parts)
+            && self.state.has_room(reserve_parts)
     }
 
     /// So many bytes and the reserve.
@@ -115,4 +130,21 @@ impl DiskSpace {
 pub(crate) fn disk_free_bytes(path: &Path) -> io::Result<u64> {
     let found = rustix::fs::statvfs(path)?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deletes_are_taken_until_half_of_the_reserve_is_used_up() {
+        let space = DiskSpace::new(std::env::temp_dir(), 100);
+        let rooms = [650, 740, 760].map(|used_bytes| {
+            space.measure_log(used_bytes, 800, false);
+            (space.has_room(), space.has_room_for_deletes())
+        });
+        assert_eq!(rooms, [(true, true), (false, true), (false, false)]);
+        space.measure_log(0, 800, true);
+        assert!(!space.has_room_for_deletes(), "a log that cannot go on takes nothing");
+    }
 }

@@ -170,11 +170,22 @@ impl<E: Environment> Storage<E> {
 
     /// Whether proposals may be taken: disk, log and state are above their low-water marks. Cheap.
     pub fn has_room(&self) -> bool {
+        self.look_for_room();
+        self.space.has_room()
+    }
+
+    /// Whether proposals may be taken that store no values: below the low-water marks, where those that do
+    /// are refused, until half of the reserve is used up. Cheap.
+    pub fn has_room_for_deletes(&self) -> bool {
+        self.look_for_room();
+        self.space.has_room_for_deletes()
+    }
+
+    fn look_for_room(&self) {
         if self.space.is_log_starved() {
             // Has the log look again: somebody may have made room. A closed storage need not look.
             let _ = self.log.request_sync();
         }
-        self.space.has_room()
     }
 
     /// Whether so much log has gathered behind the newest snapshot that it is time for another, and the
