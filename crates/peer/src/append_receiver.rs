@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -17,11 +18,12 @@ use crate::error::{Refusal, RemoteError};
 use crate::frame::{Frame, FrameKind, flag};
 use crate::handler::{PeerHandler, RaftEndpoint};
 use crate::limits::{
-    APPEND_WINDOW_BYTES, APPEND_WINDOW_REQUESTS, FRAME_PAYLOAD_BYTES_MAX, SESSION_APPEND_STREAMS_MAX,
+    APPEND_WINDOW_BYTES, APPEND_WINDOW_REQUESTS, FRAME_PAYLOAD_BYTES_MAX, SESSION_APPEND_BYTES_MAX,
+    SESSION_APPEND_STREAMS_MAX,
 };
 use crate::session::{Session, SessionError};
 
-/// What a leader that keeps to its window never exceeds.
+/// What a leader that keeps to its window never exceeds on one stream.
 const UNANSWERED_BYTES_MAX: usize = APPEND_WINDOW_BYTES + FRAME_PAYLOAD_BYTES_MAX;
 
 type Request<E> = AppendEntriesRequest<RaftTypes<<E as Environment>::Runtime>>;
@@ -30,6 +32,8 @@ type Request<E> = AppendEntriesRequest<RaftTypes<<E as Environment>::Runtime>>;
 pub(crate) struct AppendReceivers<E: Environment, H> {
     session: Arc<Session<E, H>>,
     streams: BTreeMap<u64, Input<E>>,
+    /// Bytes of requests on all streams, those included that have been closed but are still worked on.
+    unanswered_bytes: Arc<AtomicUsize>,
 }
 
 struct Input<E: Environment> {
@@ -37,31 +41,49 @@ struct Input<E: Environment> {
     unanswered: Arc<Unanswered>,
 }
 
-/// The lengths of the requests that have not been answered, oldest first.
-#[derive(Debug, Default)]
-struct Unanswered(Mutex<(VecDeque<usize>, usize)>);
+/// The lengths of a stream's requests that have not been answered, oldest first. What it counts counts for
+/// the session too, until the stream has ended.
+#[derive(Debug)]
+struct Unanswered {
+    lengths: Mutex<(VecDeque<usize>, usize)>,
+    session_bytes: Arc<AtomicUsize>,
+}
 
 impl Unanswered {
+    fn new(session_bytes: Arc<AtomicUsize>) -> Self {
+        Self { lengths: Mutex::default(), session_bytes }
+    }
+
     /// Adds a request; false if the leader has sent more than it may.
     fn add(&self, payload_bytes: usize) -> bool {
-        let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = self.lengths.lock().unwrap_or_else(PoisonError::into_inner);
         let (lengths, total_bytes) = &mut *guard;
         lengths.push_back(payload_bytes);
         *total_bytes += payload_bytes;
+        self.session_bytes.fetch_add(payload_bytes, Ordering::Relaxed);
         lengths.len() <= APPEND_WINDOW_REQUESTS && *total_bytes <= UNANSWERED_BYTES_MAX
     }
 
     fn remove_oldest(&self) {
-        let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = self.lengths.lock().unwrap_or_else(PoisonError::into_inner);
         let (lengths, total_bytes) = &mut *guard;
-        *total_bytes -= lengths.pop_front().unwrap_or(0);
+        let answered = lengths.pop_front().unwrap_or(0);
+        *total_bytes -= answered;
+        self.session_bytes.fetch_sub(answered, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        let (_, total_bytes) = self.lengths.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.session_bytes.fetch_sub(*total_bytes, Ordering::Relaxed);
     }
 }
 
 impl<E: Environment, H: PeerHandler<E>> AppendReceivers<E, H> {
     /// No streams yet.
     pub(crate) fn new(session: Arc<Session<E, H>>) -> Self {
-        Self { session, streams: BTreeMap::new() }
+        Self { session, streams: BTreeMap::new(), unanswered_bytes: Arc::default() }
     }
 
     /// Takes a frame of a stream.
@@ -72,8 +94,12 @@ impl<E: Environment, H: PeerHandler<E>> AppendReceivers<E, H> {
         {
             self.session.refuse(group, request_id, refusal).await;
         }
-        if !payload.is_empty() {
-            self.feed(request_id, payload)?;
+        if !payload.is_empty()
+            && let Err(refusal) = self.feed(request_id, payload)?
+        {
+            // What the leader has sent behind it finds no stream.
+            self.streams.remove(&request_id);
+            self.session.refuse(group, request_id, refusal).await;
         }
         if flags & flag::LAST != 0 {
             self.streams.remove(&request_id);
@@ -87,7 +113,7 @@ impl<E: Environment, H: PeerHandler<E>> AppendReceivers<E, H> {
         }
         let Some(raft) = self.session.shared.handler.raft(group) else { return Ok(Err(Refusal::NotReady)) };
         let (requests, receiver) = mpsc::channel(APPEND_WINDOW_REQUESTS);
-        let unanswered = Arc::new(Unanswered::default());
+        let unanswered = Arc::new(Unanswered::new(self.unanswered_bytes.clone()));
         let task = answer_stream(self.session.clone(), raft, receiver, group, request_id, unanswered.clone());
         if !self.session.spawn_or_refuse("peer append stream", task) {
             return Ok(Err(Refusal::Overloaded));
@@ -98,20 +124,24 @@ impl<E: Environment, H: PeerHandler<E>> AppendReceivers<E, H> {
 
     /// Hands a request to its stream. If the stream has ended here, with an error that is on its way to
     /// the leader, what the leader had already sent is of no use.
-    fn feed(&mut self, request_id: u64, payload: Bytes) -> Result<(), SessionError> {
-        let Some(input) = self.streams.get(&request_id) else { return Ok(()) };
+    fn feed(&mut self, request_id: u64, payload: Bytes) -> Result<Result<(), Refusal>, SessionError> {
+        let Some(input) = self.streams.get(&request_id) else { return Ok(Ok(())) };
         let payload_bytes = payload.len();
+        if self.unanswered_bytes.load(Ordering::Relaxed) + payload_bytes > SESSION_APPEND_BYTES_MAX {
+            // The leader keeps to the window of each stream; together they are too much for this node.
+            return Ok(Err(Refusal::Overloaded));
+        }
         let request = Request::<E>::decode(payload)
             .map_err(|error| SessionError::Protocol(format!("malformed append request: {error}")))?;
         let too_much = || SessionError::Protocol("more unanswered append requests than allowed".to_owned());
         if input.requests.is_closed() {
-            return Ok(());
+            return Ok(Ok(()));
         }
         if !input.unanswered.add(payload_bytes) {
             return Err(too_much());
         }
         match input.requests.try_send(request) {
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(Ok(())),
             Err(mpsc::error::TrySendError::Full(_)) => Err(too_much()),
         }
     }

@@ -20,6 +20,7 @@ use crate::limits::{
     CALLS_IN_FLIGHT_MAX, FRAME_PAYLOAD_BYTES_MAX, IDLE_CLOSE, KEEPALIVE_INTERVAL, SILENCE_MAX,
 };
 use crate::outbox::{Outbox, OutboxClosed, Room, write_outbox};
+use crate::peers::CallDeadlines;
 
 /// An established connection to a peer, used by many callers at once.
 #[derive(Debug)]
@@ -115,12 +116,13 @@ impl<E: Environment> Connection<E> {
         self.end_reason.get().cloned().unwrap_or_default()
     }
 
-    /// Sends a request and waits for its answer.
+    /// Sends a request, if that can be done before the peer's deadline, and waits for its answer.
     pub(crate) async fn call(
         self: &Arc<Self>,
         request: CallRequest<'_>,
-        deadline: Moment,
+        deadlines: impl Into<CallDeadlines>,
     ) -> Result<Bytes, CallError> {
+        let deadlines = deadlines.into();
         let application_kind = request.application_kind.as_slice();
         let payload_bytes = 4 + application_kind.len() + request.payload.len();
         if payload_bytes > FRAME_PAYLOAD_BYTES_MAX {
@@ -133,12 +135,12 @@ impl<E: Environment> Connection<E> {
             };
             (place, self.outbox.room(payload_bytes).await)
         };
-        let Ok((_place, room)) = self.environment.timeout_at(deadline, admission).await else {
+        let Ok((_place, room)) = self.environment.timeout_at(deadlines.peer, admission).await else {
             return Err(NotSent::Deadline.into());
         };
         let room = room.map_err(|OutboxClosed| self.not_sent())?;
         // What the deadline leaves, in whole milliseconds: clocks of two nodes cannot be compared.
-        let remaining = deadline.saturating_since(self.environment.now()).as_millis();
+        let remaining = deadlines.peer.saturating_since(self.environment.now()).as_millis();
         if remaining == 0 {
             return Err(NotSent::Deadline.into());
         }
@@ -149,7 +151,7 @@ impl<E: Environment> Connection<E> {
         let place = self
             .push(Some(room), request.kind, 0, request.group, registration.request_id, &parts)
             .map_err(|OutboxClosed| self.not_sent())?;
-        match self.environment.timeout_at(deadline, answer).await {
+        match self.environment.timeout_at(deadlines.caller, answer).await {
             Err(_) => Err(Unknown::Deadline.into()),
             Ok(Err(_)) if self.outbox.may_have_sent(place) => {
                 Err(Unknown::ConnectionLost(self.end_reason()).into())

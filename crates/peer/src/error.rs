@@ -20,6 +20,9 @@ pub enum Refusal {
     /// The request could not be understood.
     #[error("the request could not be understood")]
     Malformed = 4,
+    /// What the request brings does not fit on the disk.
+    #[error("there is no room for it on the disk")]
+    NoRoom = 5,
 }
 
 /// The ordinal of an error that is not a [`Refusal`]: the request was worked on and failed.
@@ -150,11 +153,17 @@ impl DialError {
 
 /// What the serving side sends when a request has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum RemoteError {
-    /// It was not begun.
+pub enum RemoteError {
+    /// It was not begun, and nothing of it was done.
     Refused(Refusal),
-    /// It was begun and failed.
+    /// It was begun and failed. The text is for people, and says nothing about whether something was done.
     Failed(String),
+}
+
+impl From<Refusal> for RemoteError {
+    fn from(refusal: Refusal) -> Self {
+        RemoteError::Refused(refusal)
+    }
 }
 
 impl RemoteError {
@@ -177,6 +186,7 @@ impl RemoteError {
             [2] => RemoteError::Refused(Refusal::Overloaded),
             [3] => RemoteError::Refused(Refusal::Expired),
             [4] => RemoteError::Refused(Refusal::Malformed),
+            [5] => RemoteError::Refused(Refusal::NoRoom),
             [FAILED, message @ ..] => RemoteError::Failed(String::from_utf8_lossy(message).into_owned()),
             _ => RemoteError::Failed("an error of a kind that this build does not know".to_owned()),
         }

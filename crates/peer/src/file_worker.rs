@@ -1,7 +1,8 @@
 //! Reads and writes snapshot files where blocking is allowed.
 
+use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 
 use bytes::{Bytes, BytesMut};
 use quorate_environment::{Worker, WorkerHandle};
@@ -11,6 +12,15 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 pub(crate) struct FileWorker(pub(crate) File);
 
+/// Says what is wrong with the file, if something is.
+pub(crate) struct FileCheck(pub(crate) Box<dyn FnOnce() -> Result<(), String> + Send>);
+
+impl fmt::Debug for FileCheck {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("FileCheck")
+    }
+}
+
 /// What can be asked of it.
 #[derive(Debug)]
 pub(crate) enum FileJob {
@@ -18,6 +28,8 @@ pub(crate) enum FileJob {
     Read(usize, oneshot::Sender<io::Result<Bytes>>),
     /// Append these bytes.
     Append(Bytes, oneshot::Sender<io::Result<()>>),
+    /// Look at what has been written, which blocks for as long as that takes.
+    Check(FileCheck, oneshot::Sender<io::Result<()>>),
 }
 
 impl Worker for FileWorker {
@@ -29,6 +41,11 @@ impl Worker for FileWorker {
             match job {
                 FileJob::Read(bytes_max, reply) => drop(reply.send(read(&mut self.0, bytes_max))),
                 FileJob::Append(bytes, reply) => drop(reply.send(self.0.write_all(&bytes))),
+                FileJob::Check(FileCheck(check), reply) => {
+                    drop(
+                        reply.send(check().map_err(|reason| io::Error::new(ErrorKind::InvalidData, reason))),
+                    );
+                }
             }
         }
     }

@@ -19,6 +19,12 @@ pub trait Gatekeeper: Debug + Send + Sync + 'static {
         address.to_owned()
     }
 
+    /// A node that this one has dialed has accepted the connection, and says so of itself. The default does
+    /// nothing with it.
+    fn welcomed(&self, by: &Introduction) {
+        let _ = by;
+    }
+
     /// Whether to accept a connection. The protocol version has been checked. The default is
     /// [`check`] against [`Gatekeeper::introduction`].
     fn welcome(&self, hello: &Hello) -> Result<Welcome, Reject> {

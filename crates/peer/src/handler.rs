@@ -1,6 +1,8 @@
 //! What the serving side of a node offers its peers.
 
 use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -10,8 +12,12 @@ use openraft::raft::{
 };
 use openraft::storage::RaftStateMachine;
 use openraft_rt::AsyncRuntime;
-use quorate_consensus::{CommittedLeaderId, GroupId, Member, NodeId, RaftTypes, SnapshotFile, Vote};
+use quorate_consensus::{
+    CommittedLeaderId, GroupId, Member, NodeId, RaftTypes, SnapshotFile, SnapshotMeta, Vote,
+};
 use quorate_environment::{Environment, Moment};
+
+use crate::error::RemoteError;
 
 /// A snapshot in a file, as openraft hands it around.
 pub type Snapshot = openraft::storage::Snapshot<CommittedLeaderId, NodeId, Member, SnapshotFile>;
@@ -24,10 +30,13 @@ pub trait PeerHandler<E: Environment>: Clone + Send + Sync + 'static {
     /// The Raft instance of `group`, once there is one. Until then peers are told "not ready".
     fn raft(&self, group: GroupId) -> Option<Self::Raft>;
 
+    /// Looks at the snapshots that this node is sent.
+    fn snapshot_check(&self) -> Arc<dyn SnapshotCheck>;
+
     /// Answers an application request. `kind` and `payload` mean nothing to this crate. The future is
     /// dropped at `deadline`, and when the connection breaks: whatever must go on belongs into a task of
-    /// its own. An error is text for people and says nothing about whether something was done; an
-    /// outcome that the caller must understand is a result.
+    /// its own. A refusal is certain: nothing was done. An outcome that the caller must understand is a
+    /// result.
     fn call(
         &self,
         from: NodeId,
@@ -35,7 +44,18 @@ pub trait PeerHandler<E: Environment>: Clone + Send + Sync + 'static {
         kind: u8,
         payload: Bytes,
         deadline: Moment,
-    ) -> impl Future<Output = Result<Bytes, String>> + Send;
+    ) -> impl Future<Output = Result<Bytes, RemoteError>> + Send;
+}
+
+/// Says whether a snapshot from a peer can be installed. What is wrong with it must be found before Raft is
+/// handed the file: for Raft, an installation that fails is a broken disk, and the node stops.
+pub trait SnapshotCheck: Send + Sync + 'static {
+    /// Whether there is room to receive and install a file of so many bytes; if not, says why.
+    fn check_room(&self, file_bytes: u64) -> Result<(), String>;
+
+    /// Whether the file that has arrived is sound, and the snapshot `meta`; if not, says why. Reads all of
+    /// it, and blocks for as long as that takes.
+    fn check(&self, path: &Path, meta: &SnapshotMeta) -> Result<(), String>;
 }
 
 /// A Raft instance, as peers see it. Errors mean that the instance has stopped.

@@ -60,10 +60,10 @@ mod snapshot_receiver;
 mod snapshot_sender;
 
 pub use dial::probe;
-pub use error::{CallError, DialError, NotSent, Refusal, Unknown};
+pub use error::{CallError, DialError, NotSent, Refusal, RemoteError, Unknown};
 pub use gatekeeper::{Gatekeeper, check};
-pub use handler::{PeerHandler, RaftEndpoint, Snapshot};
+pub use handler::{PeerHandler, RaftEndpoint, Snapshot, SnapshotCheck};
 pub use handshake::{Hello, Introduction, Lane, Reject, RejectCode, Welcome};
 pub use network::{PeerNetwork, PeerNetworkFactory};
-pub use peers::Peers;
+pub use peers::{CallDeadlines, Peers};
 pub use server::serve;

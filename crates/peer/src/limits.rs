@@ -60,6 +60,9 @@ pub const ABANDONED_CLOSE: Duration = Duration::from_secs(120);
 /// A write that moves no byte for this long ends the connection.
 pub const WRITE_STALL_MAX: Duration = Duration::from_secs(10);
 
+/// How long a node that stops goes on to write the answers that it has given.
+pub const LAST_ANSWERS_MAX: Duration = Duration::from_millis(500);
+
 /// How many bytes may wait in a connection's outbox. It must take the largest frame.
 pub const OUTBOX_BYTES_MAX: usize = FRAME_PAYLOAD_BYTES_MAX + (1 << 20);
 
@@ -80,6 +83,10 @@ pub const SESSION_REQUEST_BYTES_MAX: usize = 64 << 20;
 
 /// How many append streams one accepted connection may have open.
 pub const SESSION_APPEND_STREAMS_MAX: usize = 256;
+
+/// How many bytes of append requests of one accepted connection may be unanswered: two streams' worth, since
+/// a stream that has failed may be worked on for a while beside the one that takes its place.
+pub const SESSION_APPEND_BYTES_MAX: usize = 2 * (APPEND_WINDOW_BYTES + FRAME_PAYLOAD_BYTES_MAX);
 
 /// How many snapshots one accepted connection may be sending.
 pub const SESSION_SNAPSHOTS_MAX: usize = 2;

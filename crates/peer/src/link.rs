@@ -100,6 +100,7 @@ impl<E: Environment> Link<E> {
         let hello = Hello::new(self.gatekeeper.introduction(), self.peer, self.lane);
         let deadline = self.environment.now() + DIAL_TIMEOUT + HANDSHAKE_TIMEOUT;
         let result = dial(&self.environment, &address, &hello, deadline).await.map(|dialed| {
+            self.gatekeeper.welcomed(&dialed.welcome.by);
             Connection::start(self.environment.clone(), self.peer, dialed.reader, dialed.writer)
         });
         let waiting = {

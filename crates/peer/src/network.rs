@@ -1,6 +1,7 @@
 //! openraft's network, over the connections of [`Peers`].
 
 use std::future::{Future, ready};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, Stream, StreamExt, stream};
@@ -15,6 +16,7 @@ use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 use quorate_consensus::encoding::{Decode, Encode};
 use quorate_consensus::{GroupId, Member, NodeId, RaftTypes, SnapshotFile, Vote};
 use quorate_environment::Environment;
+use tokio::sync::Notify;
 
 use crate::append_stream::{AppendStream, AppendStreamSettings};
 use crate::connection::CallRequest;
@@ -35,12 +37,19 @@ type Types<E> = RaftTypes<<E as Environment>::Runtime>;
 pub struct PeerNetworkFactory<E: Environment> {
     peers: Peers<E>,
     group: GroupId,
+    snapshot_rejected: Arc<Notify>,
 }
 
 impl<E: Environment> PeerNetworkFactory<E> {
     /// Sends the messages of `group` over the connections of `peers`.
     pub fn new(peers: Peers<E>, group: GroupId) -> Self {
-        Self { peers, group }
+        Self { peers, group, snapshot_rejected: Arc::default() }
+    }
+
+    /// Notified when a peer has failed to take a snapshot that it was sent, or when this node could not read
+    /// it: it may be damaged, and should be looked at.
+    pub fn snapshot_rejected(&self) -> Arc<Notify> {
+        self.snapshot_rejected.clone()
     }
 }
 
@@ -48,7 +57,13 @@ impl<E: Environment> RaftNetworkFactory<Types<E>> for PeerNetworkFactory<E> {
     type Network = PeerNetwork<E>;
 
     async fn new_client(&mut self, target: NodeId, node: &Member) -> PeerNetwork<E> {
-        PeerNetwork { peers: self.peers.clone(), group: self.group, target, member: node.clone() }
+        PeerNetwork {
+            peers: self.peers.clone(),
+            group: self.group,
+            snapshot_rejected: self.snapshot_rejected.clone(),
+            target,
+            member: node.clone(),
+        }
     }
 }
 
@@ -57,6 +72,7 @@ impl<E: Environment> RaftNetworkFactory<Types<E>> for PeerNetworkFactory<E> {
 pub struct PeerNetwork<E: Environment> {
     peers: Peers<E>,
     group: GroupId,
+    snapshot_rejected: Arc<Notify>,
     target: NodeId,
     member: Member,
 }
@@ -171,7 +187,8 @@ impl<E: Environment> RaftNetworkV2<Types<E>> for PeerNetwork<E> {
             .connection(self.target, &self.member.peer_address, Lane::Bulk, deadline)
             .await
             .map_err(|error| StreamingError::from(rpc_error(self.target, error.into())))?;
-        send_snapshot(self.peers.environment(), &connection, self.group, self.target, vote, snapshot, cancel)
+        let (environment, rejected) = (self.peers.environment(), &*self.snapshot_rejected);
+        send_snapshot(environment, &connection, self.group, self.target, vote, snapshot, rejected, cancel)
             .await
     }
 

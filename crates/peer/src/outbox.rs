@@ -103,9 +103,20 @@ impl Outbox {
         Ok(place)
     }
 
+    fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Whether the frame at `place` may have left this node. Final once the outbox is closed.
     pub(crate) fn may_have_sent(&self, place: u64) -> bool {
         place < self.lock().taken_bytes
+    }
+
+    /// Nothing is taken in any more; what is in it is still written.
+    pub(crate) fn finish(&self) {
+        self.lock().closed = true;
+        self.room.close();
+        self.filled.notify_one();
     }
 
     /// Nothing is taken in or written any more.
@@ -121,7 +132,7 @@ impl Outbox {
 
     fn take(&self, spare: &mut BytesMut) -> Result<Option<Room>, OutboxClosed> {
         let mut queue = self.lock();
-        if queue.closed {
+        if queue.closed && queue.buffer.is_empty() {
             return Err(OutboxClosed);
         }
         std::mem::swap(&mut queue.buffer, spare);
@@ -159,6 +170,10 @@ where
         }
         write_with_progress(environment, stream, &buffer, &on_progress).await?;
         drop(room);
+        if outbox.is_closed() {
+            // Nobody notifies any more.
+            outbox.filled.notify_one();
+        }
         if buffer.capacity() > WRITE_BUFFER_KEEP_BYTES {
             buffer = BytesMut::new();
         }

@@ -14,6 +14,23 @@ use crate::gatekeeper::Gatekeeper;
 use crate::handshake::Lane;
 use crate::link::Link;
 
+/// Until when a call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallDeadlines {
+    /// Until when the request may be on its way, and the peer may work on it.
+    pub peer: Moment,
+    /// Until when its answer is waited for. Later than the other, so that an answer which the peer gives at
+    /// its last moment still arrives.
+    pub caller: Moment,
+}
+
+impl From<Moment> for CallDeadlines {
+    /// The same for both: for requests that can be repeated, so that a late answer is no loss.
+    fn from(deadline: Moment) -> Self {
+        Self { peer: deadline, caller: deadline }
+    }
+}
+
 /// The dialing side of a node. Clones share the connections, which end when the last clone is dropped.
 #[derive(Debug)]
 pub struct Peers<E: Environment> {
@@ -57,7 +74,7 @@ impl<E: Environment> Peers<E> {
     }
 
     /// Sends an application request to `node`, which is at `member.peer_address`, and waits for its
-    /// answer until `deadline`. The peer gets the time that is left along with the request.
+    /// answer. The peer gets the time that is left along with the request.
     pub async fn call(
         &self,
         node: NodeId,
@@ -65,21 +82,12 @@ impl<E: Environment> Peers<E> {
         group: GroupId,
         kind: u8,
         payload: &[u8],
-        deadline: Moment,
+        deadlines: impl Into<CallDeadlines>,
     ) -> Result<Bytes, CallError> {
-        let connection = self.connection(node, &member.peer_address, Lane::Control, deadline).await?;
+        let deadlines = deadlines.into();
+        let connection = self.connection(node, &member.peer_address, Lane::Control, deadlines.peer).await?;
         let request = CallRequest { kind: FrameKind::Request, group, application_kind: Some(kind), payload };
-        connection.call(request, deadline).await
-    }
-
-    /// Ends the connections to `node`, which is no longer a member.
-    pub fn forget(&self, node: NodeId) {
-        for lane in [Lane::Control, Lane::Bulk] {
-            let link = self.inner.lock().links.remove(&(node, lane));
-            if let Some(link) = link {
-                link.close();
-            }
-        }
+        connection.call(request, deadlines).await
     }
 
     /// Ends every connection; later calls fail.

@@ -1,7 +1,7 @@
 //! The accepting side: a listener, and a session for each connection.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +16,6 @@ use crate::handler::PeerHandler;
 use crate::handshake::{Reject, RejectCode};
 use crate::limits::CONNECTIONS_MAX;
 use crate::session;
-use crate::snapshot_receiver::RECEIVED_PREFIX;
 
 /// The pause after an accept that failed (no file descriptors left, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -37,7 +36,7 @@ pub(crate) struct Shared<E, H> {
 
 /// Serves peers that connect to `listener` until `shutdown` is cancelled, and returns when the last
 /// session has ended. Snapshots that are being received are kept in `snapshot_directory`, which must
-/// exist; what an earlier process left unfinished there is removed first.
+/// exist; what an earlier process left unfinished there is its owner's business.
 pub async fn serve<E: Environment, H: PeerHandler<E>>(
     environment: E,
     mut listener: E::Listener,
@@ -46,7 +45,6 @@ pub async fn serve<E: Environment, H: PeerHandler<E>>(
     snapshot_directory: PathBuf,
     shutdown: CancellationToken,
 ) {
-    remove_leftovers(&snapshot_directory);
     let refusals = Mutex::default();
     let shared = Arc::new(Shared {
         environment: environment.clone(),
@@ -104,22 +102,5 @@ impl<E, H> Shared<E, H> {
     pub(crate) fn forget_refusals(&self, from: NodeId) {
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         refusals.retain(|(node, _)| *node != from);
-    }
-}
-
-fn remove_leftovers(directory: &Path) {
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) => {
-            tracing::warn!(path = %directory.display(), %error, "cannot look for unfinished snapshots");
-            return;
-        }
-    };
-    for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(RECEIVED_PREFIX)
-            && let Err(error) = std::fs::remove_file(entry.path())
-        {
-            tracing::warn!(path = %entry.path().display(), %error, "cannot remove an unfinished snapshot");
-        }
     }
 }

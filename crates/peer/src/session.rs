@@ -23,7 +23,8 @@ use crate::handler::{PeerHandler, RaftEndpoint};
 use crate::handshake::{Hello, HelloError, Reject, RejectCode};
 use crate::limits::{
     ABANDONED_CLOSE, FRAME_PAYLOAD_BYTES_MAX, HANDSHAKE_PAYLOAD_BYTES_MAX, HANDSHAKE_TIMEOUT,
-    REQUEST_DEADLINE_MAX, SESSION_REQUEST_BYTES_MAX, SESSION_REQUESTS_MAX, SESSION_TASKS_MAX,
+    LAST_ANSWERS_MAX, REQUEST_DEADLINE_MAX, SESSION_REQUEST_BYTES_MAX, SESSION_REQUESTS_MAX,
+    SESSION_TASKS_MAX,
 };
 use crate::outbox::{Outbox, OutboxClosed, write_all, write_outbox};
 use crate::server::Shared;
@@ -168,9 +169,14 @@ async fn serve_peer<E: Environment, H: PeerHandler<E>>(
     session.spawn_or_refuse("peer session writer", {
         let session = session.clone();
         async move {
-            let write = write_outbox(&session.shared.environment, &session.outbox, &mut writer, || ());
-            let written = E::Runtime::select2(session.ended.cancelled(), write).await;
-            if let Select2::Second(Err(error)) = written {
+            let environment = &session.shared.environment;
+            let write = write_outbox(environment, &session.outbox, &mut writer, || ());
+            // What is in the outbox at the end are answers, which somebody waits for.
+            let too_late = async {
+                session.ended.cancelled().await;
+                environment.sleep(LAST_ANSWERS_MAX).await;
+            };
+            if let Select2::First(Err(error)) = E::Runtime::select2(write, too_late).await {
                 tracing::debug!(from = %session.from, %error, "writing to a peer failed");
                 session.ended.cancel();
             }
@@ -178,9 +184,15 @@ async fn serve_peer<E: Environment, H: PeerHandler<E>>(
     });
     let result = session.clone().read(&mut reader).await;
     session.ended.cancel();
-    session.outbox.close();
-    // Until every task has ended, something may still hold the handler and what is behind it.
     let everyone = u32::try_from(SESSION_TASKS_MAX).expect("a small constant");
+    if result.is_ok() {
+        // This node ends, not the connection: all but the writer may still have put in an answer.
+        drop(session.tasks.acquire_many(everyone - 1).await);
+        session.outbox.finish();
+    } else {
+        session.outbox.close();
+    }
+    // Until every task has ended, something may still hold the handler and what is behind it.
     drop(session.tasks.acquire_many(everyone).await);
     result
 }
@@ -302,7 +314,7 @@ impl<E: Environment, H: PeerHandler<E>> Session<E, H> {
             }
             let application_kind = payload.split_to(1)[0];
             let called = handler.call(self.from, group, application_kind, payload, deadline);
-            return called.await.map_err(RemoteError::Failed);
+            return called.await;
         }
         let raft = handler.raft(group).ok_or(RemoteError::Refused(Refusal::NotReady))?;
         match kind {

@@ -14,15 +14,14 @@ use quorate_environment::Environment;
 use tokio::sync::mpsc;
 
 use crate::error::{Refusal, RemoteError};
-use crate::file_worker::{FileJob, FileWorker, ask};
+use crate::file_worker::{FileCheck, FileJob, FileWorker, ask};
 use crate::frame::{Frame, FrameKind};
 use crate::handler::{PeerHandler, RaftEndpoint, Snapshot};
 use crate::limits::{SESSION_SNAPSHOTS_MAX, SNAPSHOT_CHUNK_BYTES, SNAPSHOT_WINDOW_CHUNKS};
 use crate::session::{Session, SessionError};
 
-/// How the names of files begin that are being received. Whatever has such a name when a node starts was
-/// left unfinished.
-pub const RECEIVED_PREFIX: &str = "incoming-";
+/// How the names of files begin that are being received.
+const RECEIVED_PREFIX: &str = "incoming-";
 
 /// The snapshots that one session is receiving.
 pub(crate) struct SnapshotReceivers<E: Environment, H> {
@@ -77,6 +76,10 @@ impl<E: Environment, H: PeerHandler<E>> SnapshotReceivers<E, H> {
             return Ok(Err(Refusal::Overloaded));
         }
         let Some(raft) = self.session.shared.handler.raft(group) else { return Ok(Err(Refusal::NotReady)) };
+        if let Err(reason) = self.session.shared.handler.snapshot_check().check_room(header.length) {
+            tracing::warn!(from = %self.session.from, bytes = header.length, reason, "a snapshot is refused");
+            return Ok(Err(Refusal::NoRoom));
+        }
         let (sender, pieces) = mpsc::channel(SNAPSHOT_WINDOW_CHUNKS);
         let transfer = Transfer { raft, group, request_id, header, pieces };
         let task = receive(self.session.clone(), transfer);
@@ -136,13 +139,14 @@ async fn store_and_install<E: Environment, H: PeerHandler<E>>(
         }
         Ok(None) => None,
         Err(error) => {
-            tracing::warn!(from = %session.from, path = %path.display(), %error, "a snapshot cannot be stored");
-            Some(Err(RemoteError::Failed(format!("the snapshot cannot be stored: {error}"))))
+            tracing::warn!(from = %session.from, path = %path.display(), %error, "a snapshot cannot be taken");
+            Some(Err(RemoteError::Failed(format!("the snapshot cannot be taken: {error}"))))
         }
     }
 }
 
-/// Stores the pieces in `path`. Nothing if the sender gave up; the file is then gone.
+/// Stores the pieces in `path`, and checks what they make. Nothing if the sender gave up; the file is then
+/// gone.
 async fn store<E: Environment, H: PeerHandler<E>>(
     session: &Session<E, H>,
     transfer: &mut Transfer<H::Raft>,
@@ -161,6 +165,10 @@ async fn store<E: Environment, H: PeerHandler<E>>(
         ask(&worker, |reply| FileJob::Append(piece, reply)).await?;
         session.send(FrameKind::SnapshotAck, 0, transfer.group, transfer.request_id, &[]).await;
     }
+    let (check, checked, meta) =
+        (session.shared.handler.snapshot_check(), path.to_owned(), transfer.header.meta.clone());
+    let check = FileCheck(Box::new(move || check.check(&checked, &meta)));
+    ask(&worker, |reply| FileJob::Check(check, reply)).await?;
     drop(worker);
     finished.await;
     Ok(Some(file))

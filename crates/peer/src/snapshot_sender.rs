@@ -6,16 +6,16 @@
 
 use std::fs::File;
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 
-use openraft::StorageError;
 use openraft::errors::{NetworkError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::raft::SnapshotResponse;
 use openraft_rt::{AsyncRuntime, Select2};
 use quorate_consensus::encoding::{Decode, Encode, SnapshotHeader};
 use quorate_consensus::{GroupId, NodeId, RaftTypes, Vote};
 use quorate_environment::{Environment, WorkerHandle};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::connection::{Connection, answer_of};
 use crate::error::CallError;
@@ -32,6 +32,8 @@ type Types<E> = RaftTypes<<E as Environment>::Runtime>;
 type Sent<E> = Result<SnapshotResponse<Types<E>>, StreamingError<Types<E>>>;
 
 /// Sends `snapshot` to `target` and waits until it is installed there, or until `cancel` resolves.
+/// `rejected` is notified when the receiver has found something wrong, or the file cannot be read.
+#[expect(clippy::too_many_arguments, reason = "each is a part of one transfer")]
 pub(crate) async fn send_snapshot<E: Environment>(
     environment: &E,
     connection: &Arc<Connection<E>>,
@@ -39,14 +41,12 @@ pub(crate) async fn send_snapshot<E: Environment>(
     target: NodeId,
     vote: Vote,
     snapshot: Snapshot,
+    rejected: &Notify,
     cancel: impl Future<Output = ReplicationClosed> + Send,
 ) -> Sent<E> {
     let path = snapshot.snapshot.path().to_owned();
     let opened = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
-    let (length, file) = opened.map_err(|error| {
-        tracing::error!(path = %path.display(), %error, "a snapshot cannot be read");
-        StreamingError::StorageError(StorageError::read_snapshot(None, openraft::AnyError::new(&error)))
-    })?;
+    let (length, file) = opened.map_err(|error| cannot_read(&error))?;
     let header = SnapshotHeader { vote, meta: snapshot.meta.clone(), length };
     // One more place than the window: the last answer may come while every piece is acknowledged.
     let (registration, answers) = connection
@@ -61,6 +61,7 @@ pub(crate) async fn send_snapshot<E: Environment>(
         request_id: registration.request_id,
         answers,
         worker,
+        rejected,
         unacknowledged: 0,
         is_over: false,
     };
@@ -78,6 +79,8 @@ struct Transfer<'a, E: Environment> {
     request_id: u64,
     answers: mpsc::Receiver<Frame>,
     worker: WorkerHandle<FileJob>,
+    /// Told when the file may not be what it should be.
+    rejected: &'a Notify,
     unacknowledged: usize,
     /// The receiver has given its last answer.
     is_over: bool,
@@ -96,11 +99,8 @@ impl<E: Environment> Transfer<'_, E> {
             let chunk_bytes = remaining.min(SNAPSHOT_CHUNK_BYTES as u64) as usize;
             let chunk = ask(&self.worker, |reply| FileJob::Read(chunk_bytes, reply)).await;
             let chunk = chunk.map_err(|error| {
-                tracing::error!(%error, "a snapshot cannot be read");
-                StreamingError::StorageError(StorageError::read_snapshot(
-                    None,
-                    openraft::AnyError::new(&error),
-                ))
+                self.rejected.notify_one();
+                cannot_read(&error)
             })?;
             if chunk.len() < chunk_bytes {
                 return Err(unreachable("the snapshot's file is shorter than it was"));
@@ -149,7 +149,10 @@ impl<E: Environment> Transfer<'_, E> {
                 .map(Some)
                 .map_err(|error| network::<E>(format!("malformed answer: {error}"))),
             // A receiver that has tried and failed (a full disk, say) is not asked again at once.
-            Err(error @ CallError::Failed { .. }) => Err(unreachable(error)),
+            Err(error @ CallError::Failed { .. }) => {
+                self.rejected.notify_one();
+                Err(unreachable(error))
+            }
             Err(error) => Err(rpc_error(self.target, error).into()),
         }
     }
@@ -163,6 +166,13 @@ impl<E: Environment> Drop for Transfer<'_, E> {
                 self.connection.push(None, FrameKind::SnapshotCancel, 0, self.group, self.request_id, &[]);
         }
     }
+}
+
+/// The file may be damaged, or there are no file descriptors left. Neither is a reason for a leader to stop:
+/// reported as an error of the storage, it would be one.
+fn cannot_read<R: AsyncRuntime + Send + Sync>(error: &io::Error) -> StreamingError<RaftTypes<R>> {
+    tracing::error!(%error, "a snapshot cannot be read");
+    unreachable(format!("the snapshot cannot be read: {error}"))
 }
 
 fn network<E: Environment>(reason: String) -> StreamingError<Types<E>> {

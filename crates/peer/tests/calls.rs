@@ -10,7 +10,7 @@ use futures::future::join_all;
 use quorate_consensus::{GroupId, Member, NodeId};
 use quorate_environment::{Environment, TokioEnvironment};
 use quorate_peer::limits::{FRAME_PAYLOAD_BYTES_MAX, OUTBOX_BYTES_MAX, SESSION_REQUESTS_MAX, SILENCE_MAX};
-use quorate_peer::{CallError, DialError, NotSent, Peers, Refusal, Unknown};
+use quorate_peer::{CallDeadlines, CallError, DialError, NotSent, Peers, Refusal, Unknown};
 use support::{PATIENCE, TestNode, eventually, peers_of, request};
 
 type Node = TestNode<TokioEnvironment>;
@@ -89,6 +89,53 @@ async fn a_call_ends_at_its_deadline_with_an_unknown_outcome() {
     assert!(!error.is_certainly_not_begun());
     // The connection is still good.
     call(&peers, &node, request::ECHO, b"", PATIENCE).await.expect("an echo");
+}
+
+#[tokio::test]
+async fn an_answer_that_the_peer_gives_at_its_deadline_arrives() {
+    let environment = TokioEnvironment::new();
+    let (node, _directory) = start(&environment, 2).await;
+    let peers = peers_of(&environment, 1);
+    let now = environment.now();
+    let deadlines = CallDeadlines { peer: now + Duration::from_millis(100), caller: now + PATIENCE };
+    let member = node.member();
+    let call = peers.call(node.id(), &member, GroupId::FIRST, request::AT_DEADLINE, b"late", deadlines);
+    assert_eq!(call.await.expect("an answer"), "late");
+    assert!(environment.now() >= deadlines.peer);
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_application_is_certain() {
+    let environment = TokioEnvironment::new();
+    let (node, _directory) = start(&environment, 2).await;
+    let peers = peers_of(&environment, 1);
+    let error = call(&peers, &node, request::REFUSE, b"", PATIENCE).await.expect_err("it is refused");
+    assert_eq!(error, CallError::Refused { refusal: Refusal::Malformed });
+    assert!(error.is_certainly_not_begun());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_a_stopping_node_has_given_still_go_out() {
+    const CALLS: usize = 64;
+
+    let environment = TokioEnvironment::new();
+    let (node, _directory) = start(&environment, 2).await;
+    let peers = peers_of(&environment, 1);
+    node.handler.gate.forget_permits(usize::MAX);
+    let payload = vec![7; 64 << 10];
+    let (id, member, handler) = (node.id(), node.member(), node.handler.clone());
+    let deadline = environment.now() + PATIENCE;
+    let calls =
+        (0..CALLS).map(|_| peers.call(id, &member, GroupId::FIRST, request::GATED, &payload, deadline));
+    let stop = async {
+        eventually(&environment, "all arrive", || handler.calls_of(request::GATED) == CALLS).await;
+        handler.gate.add_permits(CALLS);
+        eventually(&environment, "all are answered", || handler.gated_done() == CALLS).await;
+        node.stop().await;
+    };
+    let (answers, ()) = futures::join!(join_all(calls), stop);
+    let lost = answers.iter().filter(|answer| answer.is_err()).count();
+    assert_eq!(lost, 0, "answers were given, but not sent");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use openraft::raft::{
 use openraft::{RaftNetworkFactory, RaftNetworkV2};
 use quorate_consensus::{GroupId, Member, NodeId, RaftTypes, SnapshotFile, SnapshotMeta};
 use quorate_environment::{Environment, TokioEnvironment};
-use quorate_peer::limits::{APPEND_WINDOW_BYTES, APPEND_WINDOW_REQUESTS};
+use quorate_peer::limits::{APPEND_WINDOW_BYTES, APPEND_WINDOW_REQUESTS, SESSION_APPEND_BYTES_MAX};
 use quorate_peer::{PeerNetwork, PeerNetworkFactory, Peers, Snapshot};
 use support::{PATIENCE, TestNode, append, eventually, log_id, peers_of, request, vote};
 
@@ -361,18 +361,71 @@ async fn a_snapshot_that_cannot_be_stored_fails_with_a_pause() {
 }
 
 #[tokio::test]
-async fn unfinished_snapshots_of_an_earlier_process_are_removed_at_the_start() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    std::fs::write(directory.path().join("incoming-0123456789abcdef"), b"half").expect("a small file");
-    std::fs::write(directory.path().join("current"), b"whole").expect("a small file");
-    let environment = TokioEnvironment::new();
-    let node = TestNode::start(&environment, 2, "127.0.0.1:0", directory.path().to_owned()).await;
-    node.stop().await;
-    let names: Vec<_> = std::fs::read_dir(directory.path())
-        .expect("the directory is there")
-        .map(|entry| entry.expect("an entry").file_name())
-        .collect();
-    assert_eq!(names, ["current"]);
+async fn a_snapshot_without_room_for_it_is_refused_before_it_is_sent() {
+    let mut world = world().await;
+    world.node.handler.check.room_bytes.store(8, Ordering::Relaxed);
+    let (snapshot, _source) = world.snapshot(b"something");
+    let result = world.network.full_snapshot(vote(), snapshot, never(), option()).await;
+    assert!(matches!(result, Err(StreamingError::Unreachable(_))), "{result:?}");
+    assert_eq!(world.received_files(), 0);
+    let (snapshot, _source) = world.snapshot(b"anything");
+    world.network.full_snapshot(vote(), snapshot, never(), option()).await.expect("eight bytes fit");
+}
+
+#[tokio::test]
+async fn a_damaged_snapshot_is_not_installed_and_its_sender_is_told() {
+    let world = world().await;
+    *world.node.handler.check.damaged.lock().expect("no panic") = Some(b"damaged".to_vec());
+    let mut factory = PeerNetworkFactory::new(world.peers.clone(), GroupId::FIRST);
+    let rejected = factory.snapshot_rejected();
+    let mut network = factory.new_client(world.node.id(), &world.node.member()).await;
+    let (snapshot, _source) = world.snapshot(b"damaged");
+    let result = network.full_snapshot(vote(), snapshot, never(), option()).await;
+    assert!(matches!(result, Err(StreamingError::Unreachable(_))), "{result:?}");
+    world.environment.timeout(PATIENCE, rejected.notified()).await.expect("the sender is told");
+    assert!(world.node.handler.fake_raft().installed.lock().expect("no panic").is_empty());
+    eventually(&world.environment, "the file is removed", || world.received_files() == 0).await;
+}
+
+#[tokio::test]
+async fn a_snapshot_that_cannot_be_opened_does_not_stop_the_leader() {
+    let mut world = world().await;
+    let (snapshot, source) = world.snapshot(b"something");
+    drop(source);
+    let result = world.network.full_snapshot(vote(), snapshot, never(), option()).await;
+    assert!(matches!(result, Err(StreamingError::Unreachable(_))), "{result:?}");
+}
+
+#[tokio::test]
+async fn streams_that_are_too_much_together_are_refused() {
+    const VALUE_BYTES: usize = APPEND_WINDOW_BYTES - 1_000;
+
+    let world = world().await;
+    let raft = world.node.handler.fake_raft();
+    raft.append_gate.forget_permits(usize::MAX);
+    let streams_max = SESSION_APPEND_BYTES_MAX / VALUE_BYTES;
+    let streams = (0..streams_max + 1).map(|_| {
+        let mut network = world.network.clone();
+        async move {
+            let answers = network.stream_append(stream::iter(vec![append(1, VALUE_BYTES)]), option()).await;
+            answers.expect("the stream opens").collect::<Vec<_>>().await
+        }
+    });
+    let let_through = async {
+        let arrived = || raft.arrived.load(Ordering::Relaxed) == streams_max;
+        eventually(&world.environment, "all but one arrive", arrived).await;
+        world.environment.sleep(Duration::from_millis(50)).await;
+        assert!(arrived(), "more than the limit is taken in");
+        raft.append_gate.add_permits(100);
+    };
+    let (answers, ()) = futures::join!(futures::future::join_all(streams), let_through);
+    let refused = |answers: &&Vec<Answer>| matches!(&answers[..], [Err(RPCError::Unreachable(_))]);
+    assert_eq!(answers.iter().filter(refused).count(), 1, "{answers:?}");
+    assert_eq!(answers.iter().filter(|answers| matches!(&answers[..], [Ok(Ok(_))])).count(), streams_max);
+    // What has been answered counts no more.
+    let mut network = world.network.clone();
+    let answers = network.stream_append(stream::iter(vec![append(1, VALUE_BYTES)]), option()).await;
+    assert_eq!(confirmed(&answers.expect("the stream opens").collect::<Vec<_>>().await), [1]);
 }
 
 #[cfg(feature = "mutants")]

@@ -30,8 +30,12 @@ pub enum WriteError {
         /// When trying again may help.
         retry_after: Duration,
     },
-    /// The disk is nearly full; deletes are still taken.
-    #[error("the leader's disk is nearly full: free space, or delete keys; reads and deletes still work")]
+    /// The disk of the leader or of another voter is nearly full. Deletes are taken until half of the
+    /// reserve is used up.
+    #[error(
+        "the disk of a node is nearly full: free space, or delete keys; reads still work, and deletes until the \
+         last reserve is used up"
+    )]
     DiskFull,
     /// A request was passed on more often than a stable cluster can need.
     #[error("the request was passed on {hops} times without finding the leader")]

@@ -1,11 +1,14 @@
 //! Speaks for this node in handshakes, and lets a fresh node adopt its cluster.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use quorate_consensus::{ClusterId, Member, NodeId};
 use quorate_peer::{Gatekeeper, Hello, Introduction, Reject, RejectCode, Welcome, check};
 use quorate_storage::DataDirectory;
+
+/// Of how many members is remembered what they said of themselves.
+const MEMBERS_HEARD_MAX: usize = 1_024;
 
 /// See [`crate::formation`] for the protocol that this is the answering half of.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub(crate) struct Gate {
     /// Where the configuration says that members are. It wins over the membership in the log, so that a
     /// cluster whose addresses have changed can be started again.
     configured: BTreeMap<u64, String>,
+    /// Where clients reach other members, as those have said themselves in a handshake.
+    heard: Mutex<BTreeMap<NodeId, String>>,
 }
 
 impl Gate {
@@ -24,7 +29,35 @@ impl Gate {
         member: Member,
         configured: BTreeMap<u64, String>,
     ) -> Self {
-        Self { directory, member, configured }
+        Self { directory, member, configured, heard: Mutex::default() }
+    }
+
+    /// Where clients reach `node`, which the membership says is at `url`. A node that has been started with
+    /// another address knows better, and so do those that it has shaken hands with.
+    pub(crate) fn client_url_of(&self, node: NodeId, url: &str) -> String {
+        if node == self.directory.node_id() {
+            return self.member.client_url.clone();
+        }
+        self.lock_heard().get(&node).map_or(url, String::as_str).to_owned()
+    }
+
+    /// Whether `node` has said where clients reach it.
+    pub(crate) fn has_heard_of(&self, node: NodeId) -> bool {
+        node == self.directory.node_id() || self.lock_heard().contains_key(&node)
+    }
+
+    /// Notes what a node of this cluster says of itself.
+    pub(crate) fn hear(&self, from: &Introduction) {
+        let mut heard = self.lock_heard();
+        // Of each member the newest incarnation is enough.
+        heard.retain(|node, _| node.member != from.node.member || *node == from.node);
+        if heard.len() < MEMBERS_HEARD_MAX || heard.contains_key(&from.node) {
+            heard.insert(from.node, from.member.client_url.clone());
+        }
+    }
+
+    fn lock_heard(&self) -> MutexGuard<'_, BTreeMap<NodeId, String>> {
+        self.heard.lock().expect("no code panics while it holds what was heard")
     }
 
     /// Binds the directory to a cluster, durably.
@@ -52,9 +85,14 @@ impl Gatekeeper for Gate {
         self.configured.get(&node.member).map_or(address, String::as_str).to_owned()
     }
 
+    fn welcomed(&self, by: &Introduction) {
+        self.hear(by);
+    }
+
     fn welcome(&self, hello: &Hello) -> Result<Welcome, Reject> {
         let by = self.introduction();
         check(hello, &by)?;
+        self.hear(&hello.from);
         if hello.is_probe() {
             return Ok(Welcome::new(by));
         }
@@ -68,5 +106,40 @@ impl Gatekeeper for Gate {
             (false, false) => {}
         }
         Ok(Welcome::new(self.introduction()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_environment::TokioEnvironment;
+
+    use super::*;
+
+    const LOGGED: &str = "http://as-the-log-says:1";
+
+    fn introduction(node: NodeId, client_url: &str) -> Introduction {
+        let member = Member { peer_address: "peer:1".to_owned(), client_url: client_url.to_owned() };
+        Introduction { cluster: ClusterId::NONE, node, member }
+    }
+
+    #[test]
+    fn what_a_member_says_of_itself_wins_over_the_log() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let directory =
+            DataDirectory::open(&TokioEnvironment::new(), root.path(), 1).expect("a new directory");
+        let own = Member { peer_address: "own:1".to_owned(), client_url: "http://own:1".to_owned() };
+        let gate = Gate::new(Arc::new(directory), own, BTreeMap::new());
+        let me = gate.introduction().node;
+        assert_eq!(gate.client_url_of(me, LOGGED), "http://own:1");
+
+        let (second, third) = (NodeId::new(2, 7), NodeId::new(3, 7));
+        assert_eq!(gate.client_url_of(second, LOGGED), LOGGED);
+        gate.welcomed(&introduction(second, "http://second:1"));
+        let probe = Hello::probe(introduction(third, "http://third:1"), me.member);
+        gate.welcome(&probe).expect("anybody may ask");
+        assert_eq!(gate.client_url_of(second, LOGGED), "http://second:1");
+        assert_eq!(gate.client_url_of(third, LOGGED), "http://third:1");
+        gate.welcomed(&introduction(NodeId::new(2, 8), "http://wiped:1"));
+        assert_eq!(gate.client_url_of(second, LOGGED), LOGGED, "another has taken its place");
     }
 }

@@ -1,22 +1,43 @@
 //! Answers what other replicas ask of this one.
 
+use std::fmt::Display;
+use std::path::Path;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use quorate_consensus::encoding::{Decode, Encode};
-use quorate_consensus::{GroupId, NodeId};
+use quorate_consensus::{GroupId, NodeId, SnapshotMeta};
 use quorate_environment::{Environment, Moment};
-use quorate_peer::PeerHandler;
+use quorate_peer::{PeerHandler, Refusal, RemoteError, SnapshotCheck};
 
 use crate::context::{Principal, RequestContext};
 use crate::leadership::{Leader, known_leader};
 use crate::raft::Raft;
 use crate::replica::Replica;
-use crate::wire::{ForwardedWrite, ReadIndexReply, WriteReply, kind};
+use crate::wire::{ForwardedWrite, ReadIndexReply, ReadIndexRequest, WriteReply, kind};
+
+/// The storage's judgement of the snapshots that peers send.
+struct ReceivedSnapshots(quorate_storage::snapshot::SnapshotCheck);
+
+impl SnapshotCheck for ReceivedSnapshots {
+    fn check_room(&self, file_bytes: u64) -> Result<(), String> {
+        self.0.check_room(file_bytes).map_err(|refusal| refusal.to_string())
+    }
+
+    fn check(&self, path: &Path, meta: &SnapshotMeta) -> Result<(), String> {
+        self.0.check(path, meta).map_err(|refusal| refusal.to_string())
+    }
+}
 
 impl<E: Environment> PeerHandler<E> for Replica<E> {
     type Raft = Raft<E>;
 
     fn raft(&self, group: GroupId) -> Option<Raft<E>> {
         (group == self.inner().group).then(|| self.inner().raft.clone())
+    }
+
+    fn snapshot_check(&self) -> Arc<dyn SnapshotCheck> {
+        Arc::new(ReceivedSnapshots(self.inner().storage.snapshot_check()))
     }
 
     async fn call(
@@ -26,13 +47,13 @@ impl<E: Environment> PeerHandler<E> for Replica<E> {
         kind: u8,
         payload: Bytes,
         deadline: Moment,
-    ) -> Result<Bytes, String> {
+    ) -> Result<Bytes, RemoteError> {
         if group != self.inner().group {
-            return Err(format!("this node has no Raft group {group}"));
+            return Err(Refusal::NotReady.into());
         }
         match kind {
             kind::WRITE => {
-                let write = ForwardedWrite::decode(payload).map_err(|error| error.to_string())?;
+                let write = ForwardedWrite::decode(payload).map_err(|error| malformed(from, &error))?;
                 tracing::trace!(%from, request = write.request_id, "a write was passed on to this node");
                 let context = RequestContext {
                     principal: Principal::Anonymous,
@@ -43,14 +64,30 @@ impl<E: Environment> PeerHandler<E> for Replica<E> {
                 Ok(WriteReply(self.write(&context, write.command).await).encode())
             }
             kind::READ_INDEX => {
-                let reply = if known_leader::<E>(&self.inner().raft) == Some(Leader::Here) {
-                    self.inner().read_indexer.read_index(deadline).await.map(|read_index| read_index.index)
-                } else {
-                    Err("this node does not lead".to_owned())
-                };
-                Ok(ReadIndexReply(reply).encode())
+                let request =
+                    ReadIndexRequest::decode_payload(payload).map_err(|error| malformed(from, &error))?;
+                if let Some(ReadIndexRequest { has_room }) = request {
+                    self.inner().follower_room.note(from, has_room, self.inner().environment.now());
+                }
+                Ok(ReadIndexReply(self.read_index_for_peer(deadline).await).encode())
             }
-            unknown => Err(format!("requests of kind {unknown} are not known to this release")),
+            unknown => Err(malformed(from, &format!("requests of kind {unknown} are not known"))),
         }
     }
+}
+
+impl<E: Environment> Replica<E> {
+    async fn read_index_for_peer(&self, deadline: Moment) -> Result<u64, String> {
+        if known_leader::<E>(&self.inner().raft) != Some(Leader::Here) {
+            return Err("this node does not lead".to_owned());
+        }
+        let round = self.inner().read_indexer.read_index(deadline).await;
+        round.map(|read_index| read_index.index).map_err(|error| error.to_string())
+    }
+}
+
+/// Refuses what this release does not understand. It is certain then that nothing was done.
+fn malformed(from: NodeId, reason: &impl Display) -> RemoteError {
+    tracing::warn!(%from, %reason, "a peer's request cannot be understood");
+    Refusal::Malformed.into()
 }

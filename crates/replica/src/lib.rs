@@ -5,8 +5,10 @@
 //! leader can do, and says how it is ([`Status`]). It is generic over the environment and knows neither
 //! HTTP nor which world it lives in.
 
+mod bytes_in_flight;
 pub mod context;
 pub mod errors;
+mod follower_room;
 mod formation;
 mod freshness;
 mod gate;
@@ -23,7 +25,9 @@ mod rounds;
 mod start;
 pub mod status;
 mod status_view;
+mod stopping;
 mod wire;
+mod writing;
 
 pub use context::{Principal, RequestContext};
 pub use errors::{ReadError, WriteError};

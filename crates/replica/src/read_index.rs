@@ -23,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a node waits before it tries a failed round again.
 const ROUND_RETRY_DELAY: Duration = Duration::from_millis(20);
+/// Reads that may wait for the next round; more are refused.
+const READS_WAITING_MAX: usize = 16_384;
 
 /// Where rounds get their read index from.
 pub(crate) trait ReadIndexSource: Send + Sync + 'static {
@@ -39,10 +41,23 @@ pub(crate) struct ReadIndex {
     pub(crate) began: Moment,
 }
 
+/// Why a read got no read index.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoReadIndex {
+    /// Too many reads wait already.
+    #[error("too many reads wait for a confirmation of the leader")]
+    TooManyWait,
+    /// No round has succeeded in time, or will.
+    #[error("{0}")]
+    NoRound(String),
+}
+
 #[derive(Default)]
 struct Waiting {
     reads: Vec<oneshot::Sender<ReadIndex>>,
     last_failure: Option<String>,
+    /// There are no rounds any more.
+    closed: bool,
 }
 
 /// See the module's documentation.
@@ -65,25 +80,45 @@ impl<E: Environment, S: ReadIndexSource> ReadIndexer<E, S> {
         let task = indexer.clone();
         environment.spawn("read index rounds", async move {
             let _ = E::Runtime::select2(shutdown.cancelled(), task.run()).await;
+            task.close();
         });
         indexer
     }
 
     /// Waits for a round that begins after this call. Fails with what was last seen if there is none
     /// before the deadline.
-    pub(crate) async fn read_index(&self, deadline: Moment) -> Result<ReadIndex, String> {
+    pub(crate) async fn read_index(&self, deadline: Moment) -> Result<ReadIndex, NoReadIndex> {
+        let ended = || NoReadIndex::NoRound("this node is shutting down".to_owned());
         let (sender, receiver) = oneshot::channel();
-        self.lock_waiting().reads.push(sender);
+        {
+            let mut waiting = self.lock_waiting();
+            if waiting.closed {
+                return Err(ended());
+            }
+            if waiting.reads.len() >= READS_WAITING_MAX {
+                return Err(NoReadIndex::TooManyWait);
+            }
+            waiting.reads.push(sender);
+        }
         self.arrived.notify_one();
         match self.environment.timeout_at(deadline, receiver).await {
             Ok(Ok(read_index)) => Ok(read_index),
-            Ok(Err(_)) => Err("this node is shutting down".to_owned()),
-            Err(_) => Err(self
-                .lock_waiting()
-                .last_failure
-                .clone()
-                .unwrap_or_else(|| "no answer in time".to_owned())),
+            Ok(Err(_)) => Err(ended()),
+            Err(_) => {
+                let failure = self.lock_waiting().last_failure.clone();
+                Err(NoReadIndex::NoRound(failure.unwrap_or_else(|| "no answer in time".to_owned())))
+            }
         }
+    }
+
+    /// Ends the wait of all, and takes no others in.
+    fn close(&self) {
+        let mut waiting = self.lock_waiting();
+        waiting.closed = true;
+        let reads = std::mem::take(&mut waiting.reads);
+        drop(waiting);
+        // Who waits finds the other end gone.
+        drop(reads);
     }
 
     fn lock_waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -160,6 +195,7 @@ mod tests {
         committed: Arc<AtomicU64>,
         begun: mpsc::UnboundedReceiver<()>,
         finish: mpsc::UnboundedSender<Result<(), String>>,
+        shutdown: CancellationToken,
     }
 
     fn stage() -> Stage {
@@ -171,8 +207,9 @@ mod tests {
             begun: begun_sender,
             finish: tokio::sync::Mutex::new(finish_receiver),
         };
-        let indexer = ReadIndexer::start(TokioEnvironment::new(), source, CancellationToken::new());
-        Stage { indexer, committed, begun, finish }
+        let shutdown = CancellationToken::new();
+        let indexer = ReadIndexer::start(TokioEnvironment::new(), source, shutdown.clone());
+        Stage { indexer, committed, begun, finish, shutdown }
     }
 
     fn soon() -> Moment {
@@ -241,6 +278,38 @@ mod tests {
             stage.begun.recv().await.expect("a round begins");
             stage.finish.send(Err("no quorum".to_owned())).expect("the round waits");
         }
-        assert_eq!(read.await.expect("no panic").expect_err("no index").as_str(), "no quorum");
+        assert_eq!(
+            read.await.expect("no panic").expect_err("no index"),
+            NoReadIndex::NoRound("no quorum".to_owned())
+        );
+    }
+    #[tokio::test]
+    async fn at_the_end_nobody_is_left_waiting() {
+        let mut stage = stage();
+        let (running, next) = (stage.indexer.clone(), stage.indexer.clone());
+        let running = tokio::spawn(async move { running.read_index(soon()).await });
+        stage.begun.recv().await.expect("a round begins");
+        let next = tokio::spawn(async move { next.read_index(soon()).await });
+        while stage.indexer.lock_waiting().reads.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        stage.shutdown.cancel();
+        let ended = NoReadIndex::NoRound("this node is shutting down".to_owned());
+        for read in [running, next] {
+            assert_eq!(read.await.expect("no panic").expect_err("no index"), ended);
+        }
+        assert_eq!(stage.indexer.read_index(soon()).await.expect_err("no index"), ended);
+    }
+
+    #[tokio::test]
+    async fn reads_beyond_the_limit_are_refused() {
+        let mut stage = stage();
+        let indexer = stage.indexer.clone();
+        let running = tokio::spawn(async move { indexer.read_index(soon()).await });
+        stage.begun.recv().await.expect("a round begins");
+        stage.indexer.lock_waiting().reads.resize_with(READS_WAITING_MAX, || oneshot::channel().0);
+        assert_eq!(stage.indexer.read_index(soon()).await.expect_err("no room"), NoReadIndex::TooManyWait);
+        stage.finish.send(Ok(())).expect("the round waits");
+        running.await.expect("no panic").expect("an index");
     }
 }

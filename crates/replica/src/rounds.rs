@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::ReadPolicy;
-use openraft::async_runtime::watch::WatchReceiver;
-use quorate_consensus::encoding::Decode;
+use quorate_consensus::encoding::{Decode, Encode};
 use quorate_consensus::{GroupId, Member, NodeId};
 use quorate_environment::Environment;
 use quorate_peer::Peers;
+use quorate_storage::Storage;
 
-use crate::leadership::{Leader, known_leader};
+use crate::leadership::{Leader, await_leader};
 use crate::raft::Raft;
 use crate::read_index::ReadIndexSource;
-use crate::wire::{ReadIndexReply, kind};
+use crate::wire::{ReadIndexReply, ReadIndexRequest, kind};
 
 /// See the module's documentation.
 pub(crate) struct Rounds<E: Environment> {
@@ -22,22 +22,18 @@ pub(crate) struct Rounds<E: Environment> {
     pub(crate) group: GroupId,
     pub(crate) raft: Raft<E>,
     pub(crate) peers: Peers<E>,
+    pub(crate) storage: Arc<Storage<E>>,
     /// How long one round may take before it is tried again, perhaps with another leader.
     pub(crate) round_timeout: Duration,
 }
 
 impl<E: Environment> ReadIndexSource for Arc<Rounds<E>> {
     async fn round(&self) -> Result<u64, String> {
-        match known_leader::<E>(&self.raft) {
+        let deadline = self.environment.now() + self.round_timeout;
+        match await_leader::<E>(&self.environment, &self.raft, deadline).await {
             Some(Leader::Here) => self.local_round().await,
             Some(Leader::There(node_id, member)) => self.remote_round(node_id, &member).await,
-            None => {
-                let deadline = self.environment.now() + self.round_timeout;
-                let mut changes = self.raft.server_metrics();
-                // Whether the wait ends with a change or at its deadline, the round is tried again.
-                let _ = self.environment.timeout_at(deadline, changes.changed()).await;
-                Err("no leader is known".to_owned())
-            }
+            None => Err("no leader is known".to_owned()),
         }
     }
 }
@@ -53,12 +49,14 @@ impl<E: Environment> Rounds<E> {
         }
     }
 
-    /// A round on another node: one message to the leader, which lets it join a round of its own.
+    /// A round on another node: one message to the leader, which lets it join a round of its own. The
+    /// leader learns on the way whether there is room here: see [`crate::follower_room`].
     async fn remote_round(&self, node_id: NodeId, member: &Member) -> Result<u64, String> {
         let deadline = self.environment.now() + self.round_timeout;
+        let request = ReadIndexRequest { has_room: self.storage.has_room() }.encode();
         let reply = self
             .peers
-            .call(node_id, member, self.group, kind::READ_INDEX, &[], deadline)
+            .call(node_id, member, self.group, kind::READ_INDEX, &request, deadline)
             .await
             .map_err(|error| format!("leader {node_id}: {error}"))?;
         ReadIndexReply::decode(reply).map_err(|error| format!("leader {node_id}: {error}"))?.0

@@ -8,13 +8,13 @@ use quorate_consensus::{GroupId, Member};
 use quorate_environment::Environment;
 use quorate_peer::{PeerNetworkFactory, Peers, serve};
 use quorate_storage::{DataDirectory, Storage};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::bytes_in_flight::BytesInFlight;
 use crate::formation::Formation;
 use crate::freshness::Freshness;
 use crate::gate::Gate;
-use crate::housekeeping::{keep_fresh, keep_log_short};
+use crate::housekeeping::{greet_members, keep_fresh, keep_log_short, keep_snapshot_sound};
 use crate::options::{ReplicaOptions, StartError};
 use crate::proposer::Proposer;
 use crate::raft::Raft;
@@ -41,22 +41,27 @@ pub(crate) async fn start<E: Environment>(
         .map_err(|source| StartError::Listen { address: options.peer_listen.clone(), source })?;
     let directory = Arc::new(DataDirectory::open(&environment, &options.data_directory, options.member)?);
     let storage = Storage::open(environment.clone(), &directory, group, options.storage.clone())?;
+    let storage = Arc::new(storage);
     let member = Member { peer_address: own_peer_address, client_url: options.client_url.clone() };
     let gate =
         Arc::new(Gate::new(directory.clone(), member, options.initial_cluster.iter().cloned().collect()));
     let shutdown = CancellationToken::new();
     let peers = Peers::new(environment.clone(), gate.clone());
-    let raft = start_raft::<E>(&options, &directory, &storage, &peers, group).await?;
+    let network = PeerNetworkFactory::new(peers.clone(), group);
+    let snapshot_rejected = network.snapshot_rejected();
+    let raft = start_raft::<E>(&options, &directory, &storage, network).await?;
     let rounds = Arc::new(Rounds {
         environment: environment.clone(),
         group,
         raft: raft.clone(),
         peers: peers.clone(),
+        storage: storage.clone(),
         round_timeout: options.read_index_timeout(),
     });
     let replica = Replica::from_inner(Inner {
         group,
         directory: directory.clone(),
+        gate: gate.clone(),
         reader: storage.reader(),
         storage,
         proposer: Proposer::start(environment.clone(), raft.clone(), shutdown.clone()),
@@ -64,7 +69,9 @@ pub(crate) async fn start<E: Environment>(
         raft: raft.clone(),
         peers,
         freshness: Freshness::default(),
-        bytes_in_flight: Semaphore::new(options.proposal_bytes_in_flight_max),
+        bytes_in_flight: BytesInFlight::new(options.proposal_bytes_in_flight_max),
+        follower_room: Arc::default(),
+        leaving: CancellationToken::new(),
         shutdown: shutdown.clone(),
         breakdown: Breakdown::default(),
         environment: environment.clone(),
@@ -79,7 +86,9 @@ pub(crate) async fn start<E: Environment>(
     environment.spawn("formation", formation.run(shutdown.clone()));
     environment.spawn("raft watch", replica.clone().watch_raft());
     environment.spawn("freshness", keep_fresh(replica.clone(), shutdown.clone()));
-    environment.spawn("log housekeeping", keep_log_short(replica.clone(), shutdown));
+    environment.spawn("greetings", greet_members(replica.clone(), shutdown.clone()));
+    environment.spawn("log housekeeping", keep_log_short(replica.clone(), shutdown.clone()));
+    environment.spawn("snapshot check", keep_snapshot_sound(replica.clone(), snapshot_rejected, shutdown));
     Ok(replica)
 }
 
@@ -94,11 +103,9 @@ async fn start_raft<E: Environment>(
     options: &ReplicaOptions,
     directory: &DataDirectory,
     storage: &Storage<E>,
-    peers: &Peers<E>,
-    group: GroupId,
+    network: PeerNetworkFactory<E>,
 ) -> Result<Raft<E>, StartError> {
     let config = raft_config(options)?;
-    let network = PeerNetworkFactory::new(peers.clone(), group);
     openraft::Raft::new(
         directory.node_id(),
         Arc::new(config),

@@ -41,9 +41,9 @@ impl Role {
 pub struct MemberStatus {
     /// Who.
     pub node_id: NodeId,
-    /// Where peers reach it.
+    /// Where this node dials it.
     pub peer_address: String,
-    /// Where clients reach it; empty if not known.
+    /// Where clients reach it, as it last said itself, or else as the log says; empty if not known.
     pub client_url: String,
     /// Whether it votes (otherwise it is a learner).
     pub voter: bool,
@@ -74,8 +74,8 @@ pub struct Status {
     pub applied_index: u64,
     /// The index that its newest snapshot covers, 0 if it has none.
     pub snapshot_index: u64,
-    /// How long ago it was last known that the local state was current (0 on a leader that has just
-    /// confirmed its lease; `None` if never).
+    /// How long ago the latest ReadIndex round began whose index is applied here: the local state includes
+    /// everything that was acknowledged before. `None` if no round has succeeded since the start.
     pub staleness: Option<Duration>,
     /// The members, in the order of their IDs.
     pub members: Vec<MemberStatus>,

@@ -5,6 +5,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use openraft::vote::RaftLeaderId;
 use quorate_consensus::ClusterId;
 use quorate_environment::Environment;
+use quorate_peer::Gatekeeper;
 
 use crate::housekeeping::READY_AGE_MAX;
 use crate::replica::Replica;
@@ -34,8 +35,8 @@ impl<E: Environment> Replica<E> {
             .nodes()
             .map(|(node_id, member)| MemberStatus {
                 node_id: *node_id,
-                peer_address: member.peer_address.clone(),
-                client_url: member.client_url.clone(),
+                peer_address: inner.gate.address_of(*node_id, &member.peer_address),
+                client_url: inner.gate.client_url_of(*node_id, &member.client_url),
                 voter: membership.voter_ids().any(|voter| voter == *node_id),
                 matched_index: metrics
                     .replication

@@ -3,9 +3,11 @@
 //! Each value is versioned by [`quorate_consensus::encoding`]. The remaining time of a request travels
 //! in the peer frame that carries it.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use quorate_consensus::encoding::{Decode, DecodeError, Encode, Reader, Writer};
 use quorate_kv::{Command, Outcome};
-use std::time::Duration;
 
 use crate::errors::WriteError;
 
@@ -13,7 +15,7 @@ use crate::errors::WriteError;
 pub(crate) mod kind {
     /// Run a write: [`super::ForwardedWrite`], answered with [`super::WriteReply`].
     pub(crate) const WRITE: u8 = 1;
-    /// Run a ReadIndex round: no payload, answered with [`super::ReadIndexReply`].
+    /// Run a ReadIndex round: [`super::ReadIndexRequest`], answered with [`super::ReadIndexReply`].
     pub(crate) const READ_INDEX: u8 = 2;
 }
 
@@ -99,6 +101,36 @@ impl Decode for WriteReply {
     }
 }
 
+/// Asks the leader for a read index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReadIndexRequest {
+    /// Whether the asking node has room on its disk for puts.
+    pub(crate) has_room: bool,
+}
+
+impl ReadIndexRequest {
+    /// Reads a payload. An empty one is of a release that did not say whether it had room.
+    pub(crate) fn decode_payload(payload: Bytes) -> Result<Option<Self>, DecodeError> {
+        if payload.is_empty() { Ok(None) } else { Self::decode(payload).map(Some) }
+    }
+}
+
+impl Encode for ReadIndexRequest {
+    fn encode_into(&self, writer: &mut Writer) {
+        writer.u8(self.has_room.into());
+    }
+}
+
+impl Decode for ReadIndexRequest {
+    fn decode_from(reader: &mut Reader) -> Result<Self, DecodeError> {
+        match reader.u8()? {
+            0 => Ok(Self { has_room: false }),
+            1 => Ok(Self { has_room: true }),
+            ordinal => Err(DecodeError::UnknownOrdinal { what: "room", ordinal }),
+        }
+    }
+}
+
 /// The read index of a round that the leader ran, or why it could not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReadIndexReply(pub(crate) Result<u64, String>);
@@ -134,7 +166,6 @@ fn milliseconds(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use quorate_kv::Condition;
 
     use super::*;
@@ -175,6 +206,8 @@ mod tests {
         check(WriteReply(Err(WriteError::DiskFull)), "0104");
         check(WriteReply(Err(WriteError::TooManyHops { hops: 3 })), "010503");
         check(WriteReply(Err(WriteError::ShuttingDown)), "0106");
+        check(ReadIndexRequest { has_room: false }, "0100");
+        check(ReadIndexRequest { has_room: true }, "0101");
         check(ReadIndexReply(Ok(258)), "01000201000000000000");
         check(ReadIndexReply(Err("r".to_owned())), "01010100000072");
     }
@@ -185,6 +218,14 @@ mod tests {
             let reply = WriteReply(Ok(outcome));
             assert_eq!(WriteReply::decode(reply.encode()), Ok(reply));
         }
+    }
+
+    #[test]
+    fn a_read_index_request_may_say_nothing() {
+        assert_eq!(ReadIndexRequest::decode_payload(Bytes::new()), Ok(None));
+        let request = ReadIndexRequest { has_room: false };
+        assert_eq!(ReadIndexRequest::decode_payload(request.encode()), Ok(Some(request)));
+        assert!(ReadIndexRequest::decode_payload(Bytes::from_static(&[1, 2])).is_err());
     }
 
     #[test]

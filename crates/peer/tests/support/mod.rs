@@ -3,8 +3,8 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,10 +16,13 @@ use openraft::raft::{
 };
 use quorate_consensus::{
     ClusterId, CommittedLeaderId, Entry, EntryPayload, GroupId, LogId, Member, NodeId, ProposalBytes,
-    RaftTypes, Vote,
+    RaftTypes, SnapshotMeta, Vote,
 };
 use quorate_environment::{Environment, Listener, Moment};
-use quorate_peer::{Gatekeeper, Introduction, PeerHandler, Peers, RaftEndpoint, Snapshot, serve};
+use quorate_peer::{
+    Gatekeeper, Introduction, PeerHandler, Peers, RaftEndpoint, Refusal, RemoteError, Snapshot,
+    SnapshotCheck, serve,
+};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +39,10 @@ pub mod request {
     pub const REMAINING: u8 = 3;
     /// Fails.
     pub const FAIL: u8 = 4;
+    /// Answers when the deadline has come.
+    pub const AT_DEADLINE: u8 = 5;
+    /// Is refused.
+    pub const REFUSE: u8 = 6;
 }
 
 /// The identity of a test node, and its gatekeeper.
@@ -98,6 +105,32 @@ pub struct TestHandler<E> {
     pub gate: Arc<Semaphore>,
     /// Requests by kind.
     pub calls: Arc<Mutex<BTreeMap<u8, usize>>>,
+    /// Gated requests that were let through.
+    gated_done: Arc<AtomicUsize>,
+    /// Looks at snapshots.
+    pub check: Arc<FakeCheck>,
+}
+
+/// Finds fault with the snapshots that a test says.
+#[derive(Debug)]
+pub struct FakeCheck {
+    /// The largest snapshot for which there is room.
+    pub room_bytes: AtomicU64,
+    /// What a snapshot that is damaged contains.
+    pub damaged: Mutex<Option<Vec<u8>>>,
+}
+
+impl SnapshotCheck for FakeCheck {
+    fn check_room(&self, file_bytes: u64) -> Result<(), String> {
+        let has_room = file_bytes <= self.room_bytes.load(Ordering::Relaxed);
+        has_room.then_some(()).ok_or_else(|| "it is too large".to_owned())
+    }
+
+    fn check(&self, path: &Path, _meta: &SnapshotMeta) -> Result<(), String> {
+        let contents = std::fs::read(path).map_err(|error| error.to_string())?;
+        let is_damaged = self.damaged.lock().unwrap().as_ref() == Some(&contents);
+        (!is_damaged).then_some(()).ok_or_else(|| "it is damaged".to_owned())
+    }
 }
 
 /// [`FakeRaft`] as the serving side wants it.
@@ -112,12 +145,19 @@ impl<E: Environment> TestHandler<E> {
             raft: Arc::new(Mutex::new(Some(Arc::default()))),
             gate: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
             calls: Arc::default(),
+            gated_done: Arc::default(),
+            check: Arc::new(FakeCheck { room_bytes: AtomicU64::new(u64::MAX), damaged: Mutex::default() }),
         }
     }
 
     /// The Raft.
     pub fn fake_raft(&self) -> Arc<FakeRaft> {
         self.raft.lock().unwrap().clone().expect("this test runs a Raft")
+    }
+
+    /// How many gated requests have been let through.
+    pub fn gated_done(&self) -> usize {
+        self.gated_done.load(Ordering::SeqCst)
     }
 
     /// How many requests of `kind` have begun.
@@ -136,6 +176,10 @@ impl<E: Environment> PeerHandler<E> for TestHandler<E> {
         self.raft.lock().unwrap().clone().map(FakeEndpoint)
     }
 
+    fn snapshot_check(&self) -> Arc<dyn SnapshotCheck> {
+        self.check.clone()
+    }
+
     async fn call(
         &self,
         _from: NodeId,
@@ -143,19 +187,25 @@ impl<E: Environment> PeerHandler<E> for TestHandler<E> {
         kind: u8,
         payload: Bytes,
         deadline: Moment,
-    ) -> Result<Bytes, String> {
+    ) -> Result<Bytes, RemoteError> {
         *self.calls.lock().unwrap().entry(kind).or_default() += 1;
         match kind {
             request::ECHO => Ok(payload),
             request::GATED => {
                 self.gate.acquire().await.expect("the gate is never closed").forget();
+                self.gated_done.fetch_add(1, Ordering::SeqCst);
                 Ok(payload)
             }
             request::REMAINING => {
                 let remaining = deadline.saturating_since(self.environment.now()).as_millis() as u64;
                 Ok(Bytes::copy_from_slice(&remaining.to_le_bytes()))
             }
-            _ => Err("as was asked".to_owned()),
+            request::AT_DEADLINE => {
+                self.environment.sleep_until(deadline).await;
+                Ok(payload)
+            }
+            request::REFUSE => Err(Refusal::Malformed.into()),
+            _ => Err(RemoteError::Failed("as was asked".to_owned())),
         }
     }
 }
