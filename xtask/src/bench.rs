@@ -4,6 +4,7 @@
 //! directory, on the disk that the repository is on: a number measured on a memory disk says nothing
 //! about a store whose price is the flush.
 
+mod addresses;
 mod cluster;
 mod failover;
 mod http_probe;

@@ -1,7 +1,7 @@
 //! A cluster of real processes on loopback: ours or a peer's.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::bench::addresses::free_addresses;
 use crate::bench::http_probe::request;
 use crate::bench::usage::usage_of;
 use crate::error::Error;
@@ -285,18 +286,4 @@ impl Drop for Cluster {
 
 fn process_error(action: &'static str, number: usize) -> impl Fn(std::io::Error) -> Error {
     move |source| Error::Process { action, process: format!("member {number}"), source }
-}
-
-/// Addresses on loopback that nobody listens on: all are held at once, then let go.
-fn free_addresses(count: usize) -> Result<Vec<SocketAddr>, Error> {
-    let take = || -> std::io::Result<Vec<SocketAddr>> {
-        let listeners: Vec<TcpListener> =
-            (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<_, _>>()?;
-        listeners.iter().map(TcpListener::local_addr).collect()
-    };
-    take().map_err(|source| Error::Process {
-        action: "finding free ports for",
-        process: "a cluster".to_owned(),
-        source,
-    })
 }
