@@ -3,8 +3,12 @@
 //! A key is any sequence of 1 to [`KEY_BYTES_MAX`] bytes. In a request it is everything of the raw path
 //! behind `/v1/kv/`, percent-decoded once: every `%` and two hexadecimal digits stand for a byte, every
 //! other byte for itself. So a slash in a key may be written as `/` or as `%2F`, and `/v1/kv/a/b` and
-//! `/v1/kv/a%2Fb` are the same key; nothing else is special (`+` is a plus, `//` and `/../` are bytes
-//! like others). A `%` without two digits is refused: it is more likely a mistake than a key.
+//! `/v1/kv/a%2Fb` are the same key, while `+` is a plus, and `//` and `/../` are bytes like others. A `%`
+//! without two digits is refused: it is more likely a mistake than a key.
+//!
+//! The path, and so the key, ends where HTTP ends it: at a raw `?`, behind which the query stands, and at
+//! a raw `#`, behind which nothing counts. In a key both must be escaped, as `%3F` and `%23`, and so must
+//! whatever has no place in a request line, such as a space. [`encode_key`] does all of that.
 
 /// The longest key, in bytes, after decoding.
 pub const KEY_BYTES_MAX: usize = quorate_kv::Command::KEY_BYTES_MAX;
@@ -86,6 +90,7 @@ mod tests {
         check(b"a b+c%d", "a%20b%2Bc%25d");
         check("grüße".as_bytes(), "gr%C3%BC%C3%9Fe");
         check(b"\0\xff", "%00%FF");
+        check(b"a?b#c", "a%3Fb%23c");
     }
 
     #[test]
