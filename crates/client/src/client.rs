@@ -72,7 +72,7 @@ impl Client {
         value: impl Into<Bytes>,
         condition: Condition,
     ) -> Result<Written, ClientError> {
-        let call = write_call(Method::PUT, key.as_ref(), condition, value.into());
+        let call = write_call(Method::PUT, key.as_ref(), condition, value.into())?;
         let answer = self.make(&call).await?;
         let written = || {
             let headers = &answer.headers;
@@ -96,7 +96,7 @@ impl Client {
         key: impl AsRef<[u8]>,
         condition: Condition,
     ) -> Result<Deleted, ClientError> {
-        let call = write_call(Method::DELETE, key.as_ref(), condition, Bytes::new());
+        let call = write_call(Method::DELETE, key.as_ref(), condition, Bytes::new())?;
         let answer = self.make(&call).await?;
         let existed = answer.status != StatusCode::NOT_FOUND;
         number(&answer.headers, headers::REVISION)
@@ -115,7 +115,7 @@ impl Client {
         let is_default = consistency == Consistency::default();
         let call = Call {
             method: Method::GET,
-            path: key_path(key.as_ref()),
+            path: key_path(key.as_ref())?,
             query: (!is_default).then(|| format!("{}={}", query::CONSISTENCY, consistency.name())),
             takes_timeout: true,
             header: None,
@@ -145,19 +145,24 @@ impl Client {
     }
 }
 
-fn key_path(key: &[u8]) -> String {
-    format!("{}{}", quorate_api::KEY_PATH_PREFIX, key::encode_key(key))
+/// Refuses what no node accepts: far longer keys make no valid path, and nodes answer those in between
+/// without a word.
+fn key_path(key: &[u8]) -> Result<String, ClientError> {
+    if key.is_empty() || key.len() > key::KEY_BYTES_MAX {
+        return Err(ClientError::KeyLength { bytes: key.len() });
+    }
+    Ok(format!("{}{}", quorate_api::KEY_PATH_PREFIX, key::encode_key(key)))
 }
 
-fn write_call(method: Method, key: &[u8], condition: Condition, body: Bytes) -> Call {
-    Call {
+fn write_call(method: Method, key: &[u8], condition: Condition, body: Bytes) -> Result<Call, ClientError> {
+    Ok(Call {
         method,
-        path: key_path(key),
+        path: key_path(key)?,
         query: None,
         takes_timeout: true,
         header: condition::header_of_condition(condition),
         body,
-    }
+    })
 }
 
 fn read_of(answer: &Answer) -> Option<Read> {
@@ -188,4 +193,25 @@ fn done_but_unreadable(answer: &Answer) -> ClientError {
 
 fn unreadable(answer: &Answer, reason: &str) -> ClientError {
     ClientError::BadAnswer { endpoint: answer.endpoint.to_string(), reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_that_cannot_be_is_refused_before_anything_is_sent() {
+        // Nobody listens there, so whatever was sent would be `Unreachable`.
+        let client = Client::new(["http://127.0.0.1:1"]).expect("well formed");
+        for bytes in [0, 1_025, 20_000, 70_000] {
+            let key = vec![0xff; bytes];
+            let refused = ClientError::KeyLength { bytes };
+            assert_eq!(client.get(&key).await, Err(refused.clone()));
+            assert_eq!(client.put(&key, "v").await, Err(refused.clone()));
+            assert_eq!(client.delete(&key).await, Err(refused.clone()));
+            assert!(refused.to_string().contains("1024"), "{refused}");
+            assert!(!refused.is_retryable() && !refused.is_outcome_unknown());
+        }
+        assert!(key_path(&[0xff; 1_024]).is_ok());
+    }
 }

@@ -36,7 +36,7 @@ impl Endpoint {
             .authority(self.authority.clone())
             .path_and_query(path_and_query)
             .build()
-            .expect("keys are percent-encoded and the rest is ours")
+            .expect("keys are percent-encoded and short, and the rest is ours")
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a client can be told instead of an answer.
 
 use quorate_api::ErrorCode;
+use quorate_api::key::KEY_BYTES_MAX;
 
 /// Why a request has no answer. For a write, everything but [`ClientError::OutcomeUnknown`] is definite:
 /// it was not done and never will be.
@@ -25,7 +26,8 @@ pub enum ClientError {
     /// A node refused the request, and no other node took it before the deadline.
     #[error("{message} ({code})")]
     Refused {
-        /// The code of the refusal, as the node sent it: see [`ClientError::code`].
+        /// The code of the refusal, as the node sent it: see [`ClientError::code`]. A refusal without one
+        /// is named after its status.
         code: String,
         /// What the node says.
         message: String,
@@ -45,6 +47,12 @@ pub enum ClientError {
         endpoint: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// No key can have this length. Nothing was sent.
+    #[error("a key has 1 to {KEY_BYTES_MAX} bytes, and this one has {bytes}")]
+    KeyLength {
+        /// How long it is, in bytes.
+        bytes: usize,
     },
     /// The client's own settings are wrong.
     #[error("{0}")]
@@ -78,6 +86,7 @@ impl ClientError {
             ClientError::OutcomeUnknown { .. }
             | ClientError::Conflict { .. }
             | ClientError::BadAnswer { .. }
+            | ClientError::KeyLength { .. }
             | ClientError::Settings(_) => false,
         }
     }

@@ -18,6 +18,9 @@ pub(crate) type Transport = HyperClient<HttpConnector, Full<Bytes>>;
 /// How much sooner than the client gives up the node is asked to answer, at most.
 const MARGIN_MAX: Duration = Duration::from_millis(100);
 
+/// The code of a refusal that has none but is about the length of the request's head.
+const HEAD_TOO_LONG: &str = "head_too_long";
+
 /// What is asked of whichever node.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
@@ -157,11 +160,21 @@ fn refused(
             let refused = ClientError::Refused { code: body.code, message: body.message, request_id };
             Err(Failure::Final(refused))
         }
+        // HTTP servers say so by themselves, before anybody has looked at the request.
+        (_, None) if is_head_too_long(status) => {
+            let message = format!("{endpoint} finds the head of the request too long: {status}");
+            let code = HEAD_TOO_LONG.to_owned();
+            Err(Failure::Final(ClientError::Refused { code, message, request_id }))
+        }
         (_, None) => {
             let reason = format!("status {status} without a code");
             Err(Failure::Final(ClientError::BadAnswer { endpoint: endpoint.to_string(), reason }))
         }
     }
+}
+
+fn is_head_too_long(status: StatusCode) -> bool {
+    matches!(status, StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
 }
 
 /// An error and what it comes from, in one line.
@@ -174,4 +187,31 @@ fn with_causes(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(method: Method, status: StatusCode, is_expected: impl Fn(&ClientError) -> bool) {
+        let endpoint = Endpoint::parse("a:1").expect("is an endpoint");
+        let (path, body) = ("/v1/kv/k".to_owned(), Bytes::new());
+        let call = Call { method, path, query: None, takes_timeout: true, header: None, body };
+        match refused(&endpoint, &call, status, HeaderMap::new(), None) {
+            Err(Failure::Final(error)) => assert!(is_expected(&error), "{status}: {error:?}"),
+            other => panic!("{status}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_refusal_without_a_code_is_judged_by_its_status() {
+        let is_about_the_head = |error: &ClientError| matches!(error, ClientError::Refused { code, .. } if code == "head_too_long");
+        for method in [Method::GET, Method::PUT] {
+            check(method.clone(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, is_about_the_head);
+            check(method.clone(), StatusCode::URI_TOO_LONG, is_about_the_head);
+            check(method, StatusCode::BAD_REQUEST, |error| matches!(error, ClientError::BadAnswer { .. }));
+        }
+        check(Method::PUT, StatusCode::BAD_GATEWAY, ClientError::is_outcome_unknown);
+    }
 }
