@@ -22,6 +22,7 @@ use crate::metrics::{ConnectionEvent, Method, Route};
 use crate::progress::Progress;
 use crate::routes;
 use crate::store::Store;
+use crate::watched_body::WatchedBody;
 
 /// hyper's buffer of a connection, in bytes: the most that a body arrives in at once.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
@@ -107,13 +108,13 @@ impl<E: Environment, S: Store> hyper::service::Service<hyper::Request<Incoming>>
     type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
-        self.progress.request_begins();
+        self.progress.request_begins(!request.body().is_end_stream());
         let arrived = self.application.environment.now();
         let request_id = self.next_request_id.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let route = Route::of(request.uri().path());
         let method = Method::of(request.method());
-        let has_body = !request.body().is_end_stream();
         request.extensions_mut().insert(Arrival { at: arrived, request_id });
+        let request = request.map(|body| WatchedBody::new(body, Arc::clone(&self.progress)));
         let answering = self.router.clone().call(request);
         let application = Arc::clone(&self.application);
         let progress = Arc::clone(&self.progress);
@@ -128,7 +129,7 @@ impl<E: Environment, S: Store> hyper::service::Service<hyper::Request<Incoming>>
                 .insert(HeaderName::from_static(headers::REQUEST_ID), request_id_value(request_id));
             let status = response.status();
             application.metrics.answered(route, method, status, answered.saturating_since(arrived));
-            progress.answer_ready(answered, has_body && !status.is_success());
+            progress.answer_ready(answered);
             Ok(response)
         })
     }

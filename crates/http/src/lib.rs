@@ -32,6 +32,7 @@ mod progress;
 mod routes;
 mod server;
 mod store;
+mod watched_body;
 
 pub use options::HttpOptions;
 pub use server::serve;

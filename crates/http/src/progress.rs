@@ -66,8 +66,8 @@ pub(crate) struct Progress {
     deadline: AtomicU64,
     /// When the last answer was ready, in nanoseconds since the clock's origin.
     answered: AtomicU64,
-    /// Whether the client may still be sending a body that we refused to read.
-    body_refused: AtomicBool,
+    /// Whether the client may still be sending the body of the last request.
+    body_unread: AtomicBool,
     idle_timeout: Duration,
     head_timeout: Duration,
     answer_timeout: Duration,
@@ -80,7 +80,7 @@ impl Progress {
             phase: AtomicU8::new(Phase::Idle as u8),
             deadline: AtomicU64::new(nanoseconds(now + options.idle_timeout)),
             answered: AtomicU64::new(nanoseconds(now)),
-            body_refused: AtomicBool::new(false),
+            body_unread: AtomicBool::new(false),
             idle_timeout: options.idle_timeout,
             head_timeout: options.head_timeout,
             answer_timeout: options.answer_timeout,
@@ -103,15 +103,19 @@ impl Progress {
         }
     }
 
-    /// A whole head has arrived.
-    pub(crate) fn request_begins(&self) {
-        self.body_refused.store(false, Ordering::Relaxed);
+    /// A whole head has arrived. `has_body`: a body follows it.
+    pub(crate) fn request_begins(&self, has_body: bool) {
+        self.body_unread.store(has_body, Ordering::Relaxed);
         self.enter(Phase::Handling, NO_DEADLINE);
     }
 
-    /// The answer is ready. `body_refused`: it was decided without reading the request's body.
-    pub(crate) fn answer_ready(&self, now: Moment, body_refused: bool) {
-        self.body_refused.store(body_refused, Ordering::Relaxed);
+    /// The request's body has been read to its end.
+    pub(crate) fn body_ends(&self) {
+        self.body_unread.store(false, Ordering::Relaxed);
+    }
+
+    /// The answer is ready.
+    pub(crate) fn answer_ready(&self, now: Moment) {
         self.answered.store(nanoseconds(now), Ordering::Relaxed);
         self.enter(Phase::Answering, nanoseconds(now + self.answer_timeout));
     }
@@ -126,7 +130,7 @@ impl Progress {
 
     /// Our side of the stream is closed. Tells whether to wait for the client's.
     pub(crate) fn closing(&self, now: impl FnOnce() -> Moment) -> bool {
-        if self.phase() != Phase::Lingering && self.body_refused.load(Ordering::Relaxed) {
+        if self.phase() != Phase::Lingering && self.body_unread.load(Ordering::Relaxed) {
             self.enter(Phase::Lingering, nanoseconds(now() + LINGER_TIMEOUT));
         }
         self.phase() == Phase::Lingering

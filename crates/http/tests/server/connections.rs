@@ -121,6 +121,36 @@ async fn a_client_that_does_not_read_its_answers_is_cut() {
     assert!(server.ask("GET /metrics").await.text().contains("\nquorate_http_body_bytes_in_flight 0\n"));
 }
 
+/// Sends a request that is refused and closes the connection, and waits until the server has let go of
+/// that, though the client has not.
+async fn cuts_of_lingering_after(request: &[u8]) -> String {
+    let server = Server::start().await;
+    let mut connection = server.connect().await;
+    connection.send(request).await;
+    assert_eq!(connection.answer(false).await.expect("an answer").status / 100, 4);
+    assert!(connection.is_closed_silently().await);
+    let mut asking = server.connect().await;
+    let began = Instant::now();
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    loop {
+        let metrics = asking.ask("GET /metrics").await.text().to_owned();
+        if metrics.contains("\nquorate_http_connections 1\n") {
+            let cuts = metrics.lines().find(|line| line.contains("reason=\"lingering\""));
+            return cuts.expect("every reason is counted").to_owned();
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "the connection is not let go of: {metrics}");
+        ticks.tick().await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_may_still_be_sending_is_given_time_and_no_other() {
+    let read = full_request("PUT /v1/kv/a\nif-match: \"7\"\nconnection: close\n\nvalue");
+    assert!(cuts_of_lingering_after(&read).await.ends_with(" 0"));
+    let unread = b"PUT /v1/kv/a HTTP/1.1\r\nhost: test\r\ncontent-length: 4000000\r\n\r\nthe begin";
+    assert!(cuts_of_lingering_after(unread).await.ends_with(" 1"));
+}
+
 #[tokio::test]
 async fn one_connection_too_many_is_told_so() {
     let server = Server::start_with(HttpOptions { connections_max: 2, ..HttpOptions::default() }).await;
