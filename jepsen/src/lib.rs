@@ -17,9 +17,11 @@
 //! | [`model`] | the trait of a sequential object, and objects: register, map, set, counter, lock, revisioned key |
 //! | [`checker`] | the search for an order, the verdict, and the certificate of a conviction |
 //! | [`register`] | registers in columns, and their check in nearly linear time |
+//! | [`generate`] | histories of registers, right or with a planted anomaly |
 //! | [`revisions`] | cheap rules that every history of revisions must keep, checked before the search |
 //! | [`report`] | both checks of a store's history behind one call |
 //! | [`import`] | a file of any format and model as a history; what its events mean |
+//! | [`judge`] | the right checker for a history of any model, behind one call |
 //! | [`export`] | histories as events again |
 //! | [`event`] | the lines of a file, whatever its format, and what can be wrong with them |
 //! | [`edn`], [`jsonl`], [`etcd_log`] | the formats: Jepsen's, our own, and that of published histories |
@@ -46,10 +48,13 @@ pub mod edn;
 pub mod etcd_log;
 pub mod event;
 pub mod export;
+pub mod generate;
 pub mod history;
 pub mod import;
 pub mod jsonl;
+pub mod judge;
 pub mod model;
+pub mod picture;
 pub mod register;
 pub mod report;
 pub mod revisions;

@@ -10,10 +10,24 @@
 //! | [`RegisterHistory`] | a history in columns: 41 bytes an operation, names interned |
 //! | [`RegisterOperation`] | one row of it: [`Request`], [`Ending`], times, lines of the file |
 //! | [`KeyId`], [`ValueId`] | interned names |
+//! | [`check`], [`Spending`] | the check, and what it may spend |
+//! | [`RegisterVerdict`] | a verified order, a [`RegisterCertificate`], or the [`LimitReached`] |
 
+mod certificate;
+mod check;
+mod clusters;
 mod history;
 mod interner;
 mod operation;
+mod refused;
+mod rows;
+mod search;
+mod unique;
+mod verdict;
+mod witness;
+mod zones;
 
+pub use check::check;
 pub use history::{OperationId, RegisterHistory};
 pub use operation::{Ending, KeyId, RegisterOperation, Request, ValueId};
+pub use verdict::{LimitReached, RegisterCertificate, RegisterVerdict, Spending};

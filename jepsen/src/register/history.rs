@@ -259,12 +259,41 @@ impl RegisterHistory {
         &self.nemesis
     }
 
+    pub(super) fn columns(&self) -> Columns<'_> {
+        Columns { codes: &self.codes, key: &self.key, first: &self.first, second: &self.second }
+    }
+
     fn request(&self, row: usize) -> Request {
         let (first, second) = (ValueId(self.first[row]), ValueId(self.second[row]));
         match self.codes[row] & code::REQUEST {
             code::READ => Request::Read,
             code::WRITE => Request::Write(first),
             _ => Request::CompareAndSet { expected: first, new: second },
+        }
+    }
+}
+
+/// The columns that decide whether an operation says anything.
+pub(super) struct Columns<'a> {
+    codes: &'a [u8],
+    pub(super) key: &'a [u32],
+    first: &'a [u32],
+    second: &'a [u32],
+}
+
+impl Columns<'_> {
+    /// Whether an operation can make any difference: a failed one, an unknown read and an unknown
+    /// compare-and-set that would change nothing cannot.
+    pub(super) fn says_something(&self, row: usize) -> bool {
+        let code = self.codes[row];
+        match code >> code::ENDING_SHIFT {
+            code::OK | code::REFUSED => true,
+            code::FAILED => false,
+            _ => match code & code::REQUEST {
+                code::READ => false,
+                code::COMPARE_AND_SET => self.first[row] != self.second[row],
+                _ => true,
+            },
         }
     }
 }

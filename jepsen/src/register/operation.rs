@@ -6,6 +6,11 @@
 pub struct KeyId(pub(crate) u32);
 
 impl KeyId {
+    /// The key with this number, of a history that has interned it.
+    pub(crate) fn new(number: u32) -> Self {
+        Self(number)
+    }
+
     /// The number of the key.
     pub fn index(self) -> usize {
         self.0 as usize
