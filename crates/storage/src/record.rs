@@ -1,5 +1,6 @@
-//! Single records in LMDB: a versioned value of [`quorate_consensus::encoding`] with its CRC-32C behind
-//! it, because LMDB itself does not notice a flipped bit.
+//! Values that are read alone, entries of the log and single records in LMDB: a versioned value of
+//! [`quorate_consensus::encoding`] with its CRC-32C behind it, because neither a file nor LMDB notices a
+//! flipped bit.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use quorate_consensus::encoding::{Decode, DecodeError, Encode};

@@ -6,6 +6,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use quorate_environment::Moment;
 
 use crate::lmdb::Lmdb;
 
@@ -15,6 +19,8 @@ const RESERVE_SHARE: u64 = 8;
 /// Deletes are taken until only one of this many parts of the reserve is left: they too are written to log
 /// and history before they make room, and what has been promised must still fit.
 const DELETES_RESERVE_PARTS: u64 = 2;
+/// How often the log looks whether somebody has made room for its next file.
+const LOG_RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The room that was left when it was last measured. Measuring is a system call; asking is not.
 #[derive(Debug)]
@@ -24,6 +30,8 @@ pub(crate) struct DiskSpace {
     disk_free_bytes: AtomicU64,
     log: PartSpace,
     log_starved: AtomicBool,
+    /// When the log may try again to make its next file, after there was no room.
+    log_retry: Mutex<Moment>,
     state: PartSpace,
 }
 
@@ -56,8 +64,8 @@ impl DiskSpace {
     pub(crate) fn new(path: PathBuf, reserve_bytes: u64) -> Self {
         let disk_free_bytes = AtomicU64::new(u64::MAX);
         let (log, state) = (PartSpace::unknown(), PartSpace::unknown());
-        let log_starved = AtomicBool::new(false);
-        let space = Self { path, reserve_bytes, disk_free_bytes, log, log_starved, state };
+        let (log_starved, log_retry) = (AtomicBool::new(false), Mutex::default());
+        let space = Self { path, reserve_bytes, disk_free_bytes, log, log_starved, log_retry, state };
         space.measure_disk();
         space
     }
@@ -81,6 +89,21 @@ impl DiskSpace {
     /// Whether the log's next file could not be made for want of room.
     pub(crate) fn is_log_starved(&self) -> bool {
         self.log_starved.load(Ordering::Relaxed)
+    }
+
+    /// Whether the log may try again to make the file that there was no room for. Trying costs the disk
+    /// work, and many may ask for it.
+    pub(crate) fn may_retry_log(&self, now: Moment) -> bool {
+        now >= *self.lock_log_retry()
+    }
+
+    /// The log tries again now, and not for a while.
+    pub(crate) fn retrying_log(&self, now: Moment) {
+        *self.lock_log_retry() = now + LOG_RETRY_INTERVAL;
+    }
+
+    fn lock_log_retry(&self) -> MutexGuard<'_, Moment> {
+        self.log_retry.lock().expect("no code panics while it holds the moment")
     }
 
     /// Measures what is left of the state's map.

@@ -72,7 +72,7 @@ impl<E: Environment> Storage<E> {
             if mutant::active(Mutant::LogTailLost) {
                 last = writer.lose_tail(last).map_err(OpenError::io(directory.path()))?;
             }
-            writer.tidy(&space);
+            writer.tidy(&space, environment.now());
             let view = Arc::new(Mutex::new(LogView::new(files, last, options.tail_bytes_max)));
 
             let round_done = Arc::new(Notify::new());
@@ -168,7 +168,8 @@ impl<E: Environment> Storage<E> {
         async move { failure.wait().await }
     }
 
-    /// Whether proposals may be taken: disk, log and state are above their low-water marks. Cheap.
+    /// Whether proposals may be taken: disk, log and state are above their low-water marks. Cheap
+    /// while there is room; without it, looks again whether somebody has made some.
     pub fn has_room(&self) -> bool {
         self.look_for_room();
         self.space.has_room()
@@ -182,7 +183,7 @@ impl<E: Environment> Storage<E> {
     }
 
     fn look_for_room(&self) {
-        if self.space.is_log_starved() {
+        if self.space.is_log_starved() && self.space.may_retry_log(self.log.now()) {
             // Has the log look again: somebody may have made room. A closed storage need not look.
             let _ = self.log.request_sync();
         }

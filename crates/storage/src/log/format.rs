@@ -2,6 +2,8 @@
 //!
 //! Little-endian, as everything on disk. See the essay in [`super`] for what they are for.
 
+use std::ops::RangeInclusive;
+
 use bytes::{Buf, Bytes};
 use quorate_consensus::encoding::{Decode, DecodeError, Encode, Reader, Writer};
 use quorate_consensus::{Entry, GroupId, LogId, NodeId, Vote};
@@ -19,6 +21,9 @@ pub(crate) const BATCH_HEADER_BYTES: usize = 28;
 const RECORD_HEAD_BYTES: usize = 5;
 /// What comes before the sealed entry in an entry's record: all of the head, and the index.
 const ENTRY_HEAD_BYTES: usize = RECORD_HEAD_BYTES + 8;
+
+/// An opening record is not longer than this.
+pub(crate) const OPENING_BYTES_MAX: usize = 256;
 
 const MAGIC: &[u8; 16] = b"quorate\0segment\0";
 
@@ -186,6 +191,11 @@ impl Records {
         self.changes.push(change);
     }
 
+    /// Roughly the bytes that an entry takes.
+    pub(crate) fn entry_bytes(entry: &Entry) -> usize {
+        ENTRY_HEAD_BYTES + entry.encoded_bytes_hint() + record::CHECKSUM_BYTES
+    }
+
     /// Adds an entry, with a checksum of its own: it is read alone.
     pub(crate) fn entry(&mut self, entry: &Entry) {
         let (index, sealed) = (entry.log_id.index(), record::seal(entry));
@@ -258,14 +268,21 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// The batch of the segment with that number at this position of its content, if there is one.
-    pub(crate) fn find(content: &Bytes, position: u64, seed: u32, segment: u64) -> Option<Self> {
+    /// The batch of the segment with that number at this position of its content, if there is one, with one
+    /// of these sequences.
+    pub(crate) fn find(
+        content: &Bytes,
+        position: u64,
+        seed: u32,
+        segment: u64,
+        sequences: RangeInclusive<u64>,
+    ) -> Option<Self> {
         let start = usize::try_from(position).ok()?;
         let mut header = content.get(start..start + BATCH_HEADER_BYTES)?;
         let checksum = header.get_u32_le();
         let records_bytes = header.get_u32_le() as usize;
         let (number, sequence, format) = (header.get_u64_le(), header.get_u64_le(), header.get_u32_le());
-        if number != segment {
+        if number != segment || !sequences.contains(&sequence) {
             return None;
         }
         let records_start = start + BATCH_HEADER_BYTES;
@@ -368,6 +385,13 @@ mod tests {
     }
 
     #[test]
+    fn an_opening_record_is_short() {
+        let mut records = Records::default();
+        records.opening(opening());
+        assert!(records.bytes.len() <= OPENING_BYTES_MAX, "{}", records.bytes.len());
+    }
+
+    #[test]
     fn every_changed_byte_of_a_header_is_noticed() {
         let page = header().render();
         for position in (0..80).chain(4080..4096) {
@@ -396,7 +420,7 @@ mod tests {
              04 11000000 01 0200000000000000 0400000000000000 \
              05 11000000 01 0200000000000000 0400000000000000",
         );
-        let batch = Batch::find(&Bytes::from(buffer), 0, header().seed(), 2).expect("a batch");
+        let batch = Batch::find(&Bytes::from(buffer), 0, header().seed(), 2, 9..=9).expect("a batch");
         assert_eq!((batch.sequence, batch.format, batch.end), (9, FORMAT, 512));
         let mut expected = records.changes;
         for change in &mut expected {
@@ -413,15 +437,18 @@ mod tests {
         let records = one_of_each();
         render_batch(&mut buffer, header().seed(), (2, 9), &[&records.bytes]);
         let content = Bytes::from(buffer);
-        assert!(Batch::find(&content, 0, header().seed(), 3).is_none(), "a recycled segment");
-        assert!(Batch::find(&content, 0, 0, 2).is_none(), "another log");
-        assert!(Batch::find(&content, 512, header().seed(), 2).is_none(), "behind the end");
+        let found = |content: &Bytes| Batch::find(content, 0, header().seed(), 2, 9..=9);
+        assert!(found(&content).is_some());
+        assert!(Batch::find(&content, 0, header().seed(), 2, 10..=99).is_none(), "of another sequence");
+        assert!(Batch::find(&content, 0, header().seed(), 3, 9..=9).is_none(), "a recycled segment");
+        assert!(Batch::find(&content, 0, 0, 2, 9..=9).is_none(), "another log");
+        assert!(Batch::find(&content, 512, header().seed(), 2, 9..=9).is_none(), "behind the end");
         for position in 0..BATCH_HEADER_BYTES + records.bytes.len() {
             let mut changed = content.to_vec();
             changed[position] ^= 1;
             let changed = Bytes::from(changed);
-            assert!(Batch::find(&changed, 0, header().seed(), 2).is_none(), "{position}");
-            assert!(Batch::find(&content.slice(..position), 0, header().seed(), 2).is_none(), "{position}");
+            assert!(found(&changed).is_none(), "{position}");
+            assert!(found(&content.slice(..position)).is_none(), "{position}");
         }
     }
 }

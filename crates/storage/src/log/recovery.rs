@@ -188,10 +188,12 @@ impl Recovery<'_> {
             }
         }
         let end = self.end.clone().expect("the first segment has a batch, or is the first of all");
+        let mut blocks = 0;
         for number in numbers.iter().filter(|number| **number >= end.segment.number) {
             let (_, content) = self.read(*number)?;
             let from = if *number == end.segment.number { end.position } else { HEADER_BYTES };
-            self.refuse_later(*number, &content, from, end.sequence)?;
+            self.refuse_later((*number, &content), from, (end.sequence, blocks))?;
+            blocks += (content.len() as u64 - from).div_ceil(BLOCK_BYTES);
         }
         Ok(())
     }
@@ -199,12 +201,15 @@ impl Recovery<'_> {
     /// Follows the batches of a segment. Gives `false` if it has none that belongs there.
     fn scan_segment(&mut self, segment: Arc<Segment>, content: &Bytes) -> Result<bool, OpenError> {
         let mut position = HEADER_BYTES;
-        while let Some(batch) = Batch::find(content, position, self.seed(), segment.number) {
+        let expected = |end: &Option<LogEnd>| match end {
+            Some(end) => end.sequence..=end.sequence,
+            None => 0..=u64::MAX,
+        };
+        while let Some(batch) =
+            Batch::find(content, position, self.seed(), segment.number, expected(&self.end))
+        {
             if batch.format > FORMAT {
                 return Err(self.newer(batch.format));
-            }
-            if self.end.as_ref().is_some_and(|end| end.sequence != batch.sequence) {
-                break;
             }
             let opens = batch.start == HEADER_BYTES;
             if opens {
@@ -240,11 +245,19 @@ impl Recovery<'_> {
     }
 
     /// A batch is only begun when the one before it is on disk. So if there is one behind the end of what
-    /// can be read, what should come before it had been acknowledged and is damaged.
-    fn refuse_later(&self, number: u64, content: &Bytes, from: u64, sequence: u64) -> Result<(), OpenError> {
-        let mut positions = (from..content.len() as u64).step_by(BLOCK_BYTES as usize);
-        let later = positions.find_map(|position| {
-            Batch::find(content, position, self.seed(), number).filter(|batch| batch.sequence >= sequence)
+    /// can be read, what should come before it had been acknowledged and is damaged. `blocks` have been
+    /// searched before `from`: each may have been a batch.
+    fn refuse_later(
+        &self,
+        (number, content): (u64, &Bytes),
+        from: u64,
+        (sequence, blocks): (u64, u64),
+    ) -> Result<(), OpenError> {
+        let mut positions = (from..content.len() as u64).step_by(BLOCK_BYTES as usize).zip(blocks..);
+        let later = positions.find_map(|(position, blocks)| {
+            // What lies here may be anything that clients ever sent, headers that they made up among it, and
+            // must not decide how long a start takes: a checksum may be over all of the segment.
+            Batch::find(content, position, self.seed(), number, sequence..=sequence + blocks)
         });
         let Some(later) = later else { return Ok(()) };
         let name = segment_name(self.group, number);

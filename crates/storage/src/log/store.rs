@@ -7,7 +7,7 @@ use openraft::OptionalSend;
 use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use quorate_consensus::{Entry, GroupId, LogId, RaftTypes, Vote};
 use quorate_environment::mutant::{self, Mutant};
-use quorate_environment::{Environment, Fact, WorkerHandle};
+use quorate_environment::{Environment, Fact, Moment, WorkerHandle};
 use tokio::sync::{Notify, oneshot};
 
 use super::reader::LogReader;
@@ -73,6 +73,11 @@ impl<E: Environment> LogHandle<E> {
             unflushed_bytes_max,
             batch_bytes_max,
         }
+    }
+
+    /// The environment's monotonic clock.
+    pub(crate) fn now(&self) -> Moment {
+        self.environment.now()
     }
 
     /// Lets the world witness a vote that has been written down.

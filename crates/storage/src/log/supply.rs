@@ -12,9 +12,12 @@ use super::segment::{Segment, prepare, segment_path, spare_name};
 use crate::directory::DirectoryLock;
 use crate::durable;
 use crate::failure::{FailureSignal, StorageFailure};
+use crate::space::disk_free_bytes;
 
 /// How many spare segments are kept.
 const SPARES_MAX: usize = 4;
+/// How much of the disk is left free when a segment is made ahead of need: others have to write, too.
+const MARGIN_BYTES: u64 = 4 << 20;
 
 /// The segments of a log's future. Shared by the log's worker, which takes them, and the worker that makes
 /// them.
@@ -91,15 +94,19 @@ impl SegmentSupply {
             Some(spare) => (spare, self.header.segment_bytes),
             None => {
                 let bytes = bytes_min.max(self.header.segment_bytes);
-                (self.make(bytes)?, bytes)
+                (self.make(bytes, 0)?, bytes)
             }
         };
         durable::rename(&spare.path, &segment_path(&self.directory, self.header.group, number))?;
         Ok(Segment { number, bytes, file: spare.file })
     }
 
-    /// Makes a file ready.
-    fn make(&self, bytes: u64) -> io::Result<Spare> {
+    /// Makes a file ready, unless less than `margin_bytes` of the disk would be left. That is looked at
+    /// first: to write until the disk is full would take from others what they need to go on.
+    fn make(&self, bytes: u64, margin_bytes: u64) -> io::Result<Spare> {
+        if disk_free_bytes(&self.directory)? < bytes.saturating_add(margin_bytes) {
+            return Err(io::Error::new(io::ErrorKind::StorageFull, "the disk is full"));
+        }
         let path = {
             let mut stock = self.stock();
             if stock.bytes + bytes > self.bytes_max {
@@ -127,7 +134,7 @@ impl SegmentSupply {
     /// Makes one spare, if there is none.
     fn replenish(&self) -> io::Result<()> {
         let made = if self.stock().spares.is_empty() {
-            self.make(self.header.segment_bytes).map(Some)
+            self.make(self.header.segment_bytes, MARGIN_BYTES).map(Some)
         } else {
             Ok(None)
         };
@@ -165,7 +172,10 @@ impl SegmentSupply {
                 };
                 fs::rename(&path, &spare)?;
                 // Whoever makes a segment of it flushes the directory first.
-                self.stock().spares.push(Spare { path: spare, file: segment.file });
+                let mut stock = self.stock();
+                stock.spares.push(Spare { path: spare, file: segment.file });
+                // It is the next segment that there was no room for.
+                stock.starved = false;
                 Ok(())
             }
             _ => {

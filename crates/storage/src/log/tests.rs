@@ -13,7 +13,7 @@ use quorate_environment::worker::worker_channel;
 use tempfile::TempDir;
 
 use super::files::LogFiles;
-use super::format::{BLOCK_BYTES, HEADER_BYTES, Records};
+use super::format::{BLOCK_BYTES, HEADER_BYTES, Records, render_batch};
 use super::recovery::{self, OpenedLog};
 use super::supply::{SegmentSupply, SupplyHandle, SupplyJob, SupplyWorker};
 use super::writer::{LogEnd, LogWriter};
@@ -71,7 +71,11 @@ impl Folder {
     }
 
     fn try_open(&self) -> Result<Log, OpenError> {
-        let options = StorageOptions { log_segment_bytes: SEGMENT_BYTES, ..StorageOptions::default() };
+        let options = StorageOptions {
+            log_segment_bytes: SEGMENT_BYTES,
+            log_bytes_max: u64::MAX,
+            ..StorageOptions::default()
+        };
         let opened = recovery::open(&self.lock(), node_id(), GroupId::FIRST, &options)?;
         let OpenedLog { files, supply, end, last } = opened;
         // Nobody works here but the test itself.
@@ -381,6 +385,40 @@ fn segments_left_over_in_front_of_a_hole_are_swept() {
     fs::write(&oldest, content).expect("write");
     assert_eq!(folder.open().last, Some(log_id(next - 1)));
     assert!(!oldest.exists());
+}
+
+#[test]
+fn a_full_disk_is_noticed_before_anything_is_written() {
+    let folder = Folder::new();
+    let log = folder.open();
+    let names = || fs::read_dir(folder.folder.path().join("log")).expect("read").count();
+    let before = (names(), log.supply.bytes_used());
+    // No disk has that much left.
+    let error = log.supply.take(2, 1 << 60).expect_err("no room");
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    assert_eq!((names(), log.supply.bytes_used()), before);
+}
+
+#[test]
+fn what_is_not_plausible_behind_the_end_does_not_count() {
+    let folder = Folder::new();
+    three_batches(&folder);
+    let end = folder.open().end;
+    let path = folder.newest();
+    let content = fs::read(&path).expect("read");
+    let seed = folder.open().supply.header().seed();
+    // As close behind the end, only the very next sequences can be.
+    for (ahead, refused) in [(0, true), (1, true), (2, true), (3, false), (1_000_000, false)] {
+        let mut buffer = Vec::new();
+        let batch = entries_batch(&[entry(9, 10)]);
+        let sequence = end.sequence + ahead;
+        render_batch(&mut buffer, seed, (end.segment.number, sequence), &[&batch.bytes]);
+        let at = end.position as usize + 2 * BLOCK_BYTES as usize;
+        let mut changed = content.clone();
+        changed[at..at + buffer.len()].copy_from_slice(&buffer);
+        fs::write(&path, &changed).expect("write");
+        assert_eq!(folder.try_open().is_err(), refused, "{ahead}");
+    }
 }
 
 /// Something that happens to a log.

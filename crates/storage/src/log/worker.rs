@@ -61,7 +61,7 @@ impl<E: Environment> Worker for LogWorker<E> {
         self.round_done.notify_waiters();
         // Last, because nobody waits for it.
         if self.failure.check().is_ok() {
-            self.writer.tidy(&self.space);
+            self.writer.tidy(&self.space, self.environment.now());
         }
     }
 }
@@ -90,7 +90,8 @@ impl<E: Environment> LogJob<E> {
 }
 
 impl<E: Environment> LogWorker<E> {
-    /// Writes all jobs in one batch, and what may ride along.
+    /// Writes all jobs, and what may ride along: in one batch, or, when more has queued up than fits into a
+    /// segment, in several.
     fn write_round(&mut self, jobs: &[LogJob<E>]) -> Result<(), StorageFailure> {
         let started = self.environment.now();
         let sequence = jobs.iter().filter_map(LogJob::sequence).max().unwrap_or(self.sequence);
@@ -100,15 +101,12 @@ impl<E: Environment> LogWorker<E> {
         if only_syncs && lazy.committed.is_none() && lazy.purge.is_none() {
             return Ok(());
         }
-        let mut records = Records::default();
-        let mut next_index = self.writer.next_index();
+        let mut round = Round { next_index: self.writer.next_index(), records: Records::default() };
         for job in jobs {
-            self.record_job(&mut records, &mut next_index, job, checkpoint);
+            self.record_job(&mut round, job, checkpoint)?;
         }
-        record_lazy(&mut records, &lazy);
-        if !records.is_empty() {
-            self.writer.write(records).map_err(|error| StorageFailure::io(FLUSHING, &error))?;
-        }
+        record_lazy(&mut round.records, &lazy);
+        self.write(&mut round.records)?;
         self.sequence = sequence;
         let bytes =
             jobs.iter().map(|job| if let LogJob::Append { bytes, .. } = job { *bytes } else { 0 }).sum();
@@ -118,39 +116,59 @@ impl<E: Environment> LogWorker<E> {
     }
 
     fn record_job(
-        &self,
-        records: &mut Records,
-        next_index: &mut Option<u64>,
+        &mut self,
+        round: &mut Round,
         job: &LogJob<E>,
         checkpoint: Option<LogId>,
-    ) {
+    ) -> Result<(), StorageFailure> {
         match job {
             LogJob::Append { entries, .. } => {
                 for entry in entries {
+                    let bytes = round.records.bytes.len() + Records::entry_bytes(entry);
+                    if bytes > self.writer.records_bytes_max() {
+                        self.write(&mut round.records)?;
+                    }
                     let index = entry.log_id.index();
-                    assert_eq!(index, next_index.unwrap_or(index), "the log on disk has no hole");
-                    records.entry(entry);
-                    *next_index = Some(index + 1);
+                    assert_eq!(index, round.next_index.unwrap_or(index), "the log on disk has no hole");
+                    round.records.entry(entry);
+                    round.next_index = Some(index + 1);
                 }
             }
-            LogJob::Vote { vote, .. } => records.vote(vote),
+            LogJob::Vote { vote, .. } => round.records.vote(vote),
             LogJob::Truncate { from, .. } => {
-                records.truncate(*from);
-                *next_index = Some(*from);
+                round.records.truncate(*from);
+                round.next_index = Some(*from);
             }
             LogJob::Purge { log_id, sequence } => {
                 // A state that stands at `log_id` only in memory would be lost with the log behind it.
                 if Some(*log_id) > checkpoint {
                     lock(&self.view).defer_purge(*sequence, *log_id);
-                    return;
+                    return Ok(());
                 }
-                records.purge(log_id);
+                round.records.purge(log_id);
                 let behind = log_id.index() + 1;
-                *next_index = Some(next_index.map_or(behind, |next| next.max(behind)));
+                round.next_index = Some(round.next_index.map_or(behind, |next| next.max(behind)));
             }
             LogJob::Sync { .. } => {}
         }
+        Ok(())
     }
+
+    /// Writes the records gathered so far, if there are any.
+    fn write(&mut self, records: &mut Records) -> Result<(), StorageFailure> {
+        let records = std::mem::take(records);
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.writer.write(records).map_err(|error| StorageFailure::io(FLUSHING, &error))
+    }
+}
+
+/// A round that is being put together.
+struct Round {
+    /// The index that the next entry must have, `None` if it may have any.
+    next_index: Option<u64>,
+    records: Records,
 }
 
 fn record_lazy(records: &mut Records, lazy: &LazyRecords) {

@@ -5,14 +5,19 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use quorate_consensus::LogId;
+use quorate_environment::Moment;
 
 use super::files::{LogFiles, read_entry};
 use super::format::{
-    BATCH_HEADER_BYTES, BLOCK_BYTES, Change, HEADER_BYTES, Records, batch_bytes, render_batch,
+    BATCH_HEADER_BYTES, BLOCK_BYTES, Change, HEADER_BYTES, OPENING_BYTES_MAX, Records, batch_bytes,
+    render_batch,
 };
 use super::segment::Segment;
 use super::supply::SupplyHandle;
 use crate::space::DiskSpace;
+
+/// A larger buffer is not kept for the next batch.
+const BUFFER_KEPT_BYTES: usize = 4 << 20;
 
 /// The one who writes the log. After an error it must not be used again.
 #[derive(Debug)]
@@ -50,6 +55,13 @@ impl LogWriter {
         &self.end
     }
 
+    /// How many bytes of records fit into one batch of a usual segment, behind its opening record. More are
+    /// better written as several: a larger batch needs a file of its own, made while somebody waits.
+    pub(crate) fn records_bytes_max(&self) -> usize {
+        let others = HEADER_BYTES as usize + BATCH_HEADER_BYTES + OPENING_BYTES_MAX;
+        (self.supply.supply.header().segment_bytes as usize).saturating_sub(others)
+    }
+
     /// Writes the records as one batch and flushes it: one write and one barrier.
     pub(crate) fn write(&mut self, records: Records) -> io::Result<()> {
         let fits = self.end.position + batch_bytes(records.bytes.len()) <= self.end.segment.bytes;
@@ -69,21 +81,28 @@ impl LogWriter {
         render_batch(&mut self.buffer, seed, (segment.number, self.end.sequence), &parts);
         segment.file.write_all_at(&self.buffer, position)?;
         segment.file.sync_data()?;
+        let written_bytes = self.buffer.len() as u64;
+        if self.buffer.capacity() > BUFFER_KEPT_BYTES {
+            self.buffer = Vec::new();
+        }
         let records_at = position + (BATCH_HEADER_BYTES + opening_bytes.len()) as u64;
-        self.end.position = position + self.buffer.len() as u64;
+        self.end.position = position + written_bytes;
         self.end.sequence += 1;
+        // A segment's offsets are below 4 GiB: checked before the lock, which nobody may hold and panic.
+        let mut changes = records.changes;
+        for change in &mut changes {
+            if let Change::Entry { place, .. } = change {
+                place.offset += u32::try_from(records_at).expect("a segment is below 4 GiB");
+            }
+        }
         let mut contents = self.files.contents();
         if opening.is_some() {
             contents.begin(segment.clone());
             self.end.segment = segment;
         }
-        for mut change in records.changes {
-            if let Change::Entry { place, .. } = &mut change {
-                place.offset += u32::try_from(records_at).expect("a segment is below 4 GiB");
-            }
-            contents.apply(&change).expect("the log on disk has no hole");
-        }
-        Ok(())
+        let followed = changes.iter().try_for_each(|change| contents.apply(change));
+        drop(contents);
+        followed.map_err(io::Error::other)
     }
 
     /// The mutant: the newest entries are gone, though not those known to be committed, so that it does
@@ -109,10 +128,15 @@ impl LogWriter {
 
     /// What need not be done before somebody is answered: lets go of segments that are no longer needed,
     /// and sees to it that there will be another.
-    pub(crate) fn tidy(&mut self, space: &DiskSpace) {
+    pub(crate) fn tidy(&mut self, space: &DiskSpace, now: Moment) {
         let dropped = self.files.contents().drop_purged();
         self.supply.retire(dropped);
-        if self.end.position > self.end.segment.bytes / 2 || self.supply.supply.is_starved() {
+        if self.supply.supply.is_starved() {
+            if space.may_retry_log(now) {
+                space.retrying_log(now);
+                self.supply.request();
+            }
+        } else if self.end.position > self.end.segment.bytes / 2 {
             self.supply.request();
         }
         self.measure(space);

@@ -111,3 +111,28 @@ async fn there_is_no_room_before_the_disk_is_full() {
     assert!(running.storage.status().disk_free_bytes > 0);
     running.close().await;
 }
+
+#[tokio::test]
+async fn a_log_without_room_for_its_next_file_looks_again_and_goes_on() {
+    let mut node = Node::new();
+    node.options.log_bytes_max = 256 * KIB;
+    node.options.reserve_bytes = 0;
+    node.options.log_keep_bytes = 0;
+    let running = node.open();
+    let small = |index| proposal(1, index, vec![put("key", vec![b'v'; 500])]);
+    let mut next = 0;
+    while running.storage.has_room() {
+        running.append([small(next)]).await;
+        running.apply([small(next)]).await;
+        next += 1;
+    }
+    super::snapshots::build(&running).await;
+    let mut log = running.storage.log_store();
+    log.purge(log_id(1, next - 1)).await.expect("purge");
+    // Whoever wants to write asks again and again; that is what has the log look.
+    while !running.storage.has_room() {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    running.append([small(next)]).await;
+    running.close().await;
+}

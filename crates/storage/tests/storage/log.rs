@@ -79,6 +79,49 @@ async fn queued_writes_are_flushed_together() {
     running.close().await;
 }
 
+/// The lengths of the files of a node's log, longest first.
+fn file_lengths(node: &Node) -> Vec<u64> {
+    let files = std::fs::read_dir(node.path().join("log")).expect("read");
+    let mut lengths: Vec<_> =
+        files.map(|file| file.expect("read").metadata().expect("metadata").len()).collect();
+    lengths.sort_unstable_by(|left, right| right.cmp(left));
+    lengths
+}
+
+#[tokio::test]
+async fn a_backlog_larger_than_a_segment_is_written_as_several_batches() {
+    let node = Node::new();
+    let running = node.open();
+    node.environment.hold_disk();
+    let entry = |index| proposal(1, index, vec![put("key", vec![b'v'; 1500])]);
+    let mut receivers = Vec::new();
+    // Some appends are larger than a segment themselves.
+    for first in [0, 20, 40, 41] {
+        receivers.push(append_in_flight(&running, (first..first + 20).map(entry).collect()).await);
+        let last = log_id(1, if first == 40 { 40 } else { first + 19 });
+        running.storage.log_store().truncate_after(Some(last)).await.expect("truncate");
+    }
+    let vote = vote(2, true);
+    let mut log = running.storage.log_store();
+    let mut saving = Box::pin(log.save_vote(&vote));
+    assert!(node.run_while_held(&mut saving).await.is_none());
+    node.environment.release_disk();
+    saving.await.expect("saved");
+    for receiver in receivers {
+        receiver.await.expect("told").expect("flushed");
+    }
+    assert_eq!(running.entries(0..99).await.expect("read"), (0..61).map(entry).collect::<Vec<_>>());
+    drop(log);
+    running.close().await;
+    let lengths = file_lengths(&node);
+    assert!(lengths.len() > 5, "{lengths:?}");
+    assert_eq!(lengths[0], node.options.log_segment_bytes, "none needs a file of its own: {lengths:?}");
+    let running = node.open();
+    assert_eq!(running.entries(0..99).await.expect("read"), (0..61).map(entry).collect::<Vec<_>>());
+    assert_eq!(running.vote().await, Some(vote));
+    running.close().await;
+}
+
 #[tokio::test]
 async fn an_entry_that_replaced_a_truncated_one_is_the_one_that_is_read() {
     let mut node = Node::new();
