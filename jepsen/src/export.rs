@@ -9,7 +9,7 @@ mod transactions;
 
 use std::io;
 
-pub use register::register_events;
+pub use register::{KeyPlace, register_events};
 pub use store::store_events;
 pub use transactions::transaction_events;
 

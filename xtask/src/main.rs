@@ -8,6 +8,7 @@
 mod bench;
 mod cargo;
 mod error;
+mod jepsen;
 mod process;
 mod sim;
 mod steps;
@@ -40,13 +41,15 @@ enum Command {
     Ci,
     /// Run whole clusters under a deterministic simulation, one process a seed.
     Sim(sim::Arguments),
+    /// Check histories of concurrent clients, of this store or any other.
+    Jepsen(jepsen::Arguments),
     /// Measure.
     Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
     match run(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("xtask: {error}");
             ExitCode::FAILURE
@@ -54,13 +57,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> Result<(), Error> {
+fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     let workspace = Workspace::find()?;
     match arguments.command {
-        Command::Tidy => tidy::run(&workspace),
-        Command::Test => verify::test(&workspace),
-        Command::Ci => verify::ci(&workspace),
-        Command::Sim(arguments) => sim::run(&workspace, &arguments),
-        Command::Bench(arguments) => bench::run(&workspace, &arguments),
+        Command::Tidy => tidy::run(&workspace)?,
+        Command::Test => verify::test(&workspace)?,
+        Command::Ci => verify::ci(&workspace)?,
+        Command::Sim(arguments) => sim::run(&workspace, &arguments)?,
+        // Its exit codes are verdicts.
+        Command::Jepsen(arguments) => return Ok(jepsen::run(&workspace, &arguments)),
+        Command::Bench(arguments) => bench::run(&workspace, &arguments)?,
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -6,14 +6,24 @@ use super::{EventSink, Place, nemesis_event, ordered, value_of};
 use crate::event::{Event, EventKind, Process, Value};
 use crate::register::{Ending, RegisterHistory, RegisterOperation, Request, ValueId};
 
-/// Gives the events of a history to `sink`. On a history of one key without a name the values stand
-/// alone; otherwise they are pairs of key and value if `is_paired`, else the key has a field of its own.
+/// Where the key of an operation stands in its events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// In a field of its own.
+    Field,
+    /// In front of the value, as `jepsen.independent` has it.
+    Pair,
+    /// Nowhere: right for a history of one key whose name says nothing.
+    Nowhere,
+}
+
+/// Gives the events of a history to `sink`.
 ///
 /// # Errors
 /// What `sink` says.
 pub fn register_events(
     history: &RegisterHistory,
-    is_paired: bool,
+    key_place: KeyPlace,
     sink: &mut EventSink<'_>,
 ) -> io::Result<()> {
     let times = history.operations().map(|operation| (operation.invoked, operation.completed));
@@ -30,12 +40,10 @@ pub fn register_events(
         let operation = history.operation(index);
         let mut event = event(history, &operation, is_end);
         let key = history.key_name(operation.key);
-        if history.key_count() > 1 || !key.is_empty() {
-            if is_paired {
-                event.value = Value::List(vec![value_of(key), event.value]);
-            } else {
-                event.key = Some(value_of(key));
-            }
+        match key_place {
+            KeyPlace::Field => event.key = Some(value_of(key)),
+            KeyPlace::Pair => event.value = Value::List(vec![value_of(key), event.value]),
+            KeyPlace::Nowhere => {}
         }
         sink(&event)?;
     }

@@ -1,0 +1,48 @@
+//! `cargo xtask jepsen`: the checker of histories, built when it is needed.
+//!
+//! All that follows goes to the checker as it is, and its exit code is ours: a script can tell a violation
+//! from a limit and from bad input.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+use crate::cargo::{cargo, describe, run as run_command};
+use crate::error::Error;
+use crate::workspace::Workspace;
+
+/// What cargo exits with when it cannot build. The checker itself never does.
+const NOT_BUILT: u8 = 101;
+
+/// How `cargo xtask jepsen` is called.
+#[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true)]
+pub struct Arguments {
+    /// Arguments of the checker, such as `check history.edn`; `--help` tells them.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+/// Builds the checker and runs it in the current folder.
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> ExitCode {
+    match checker_exit_code(workspace, arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::from(NOT_BUILT)
+        }
+    }
+}
+
+fn checker_exit_code(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode, Error> {
+    let mut build = cargo(workspace);
+    build.args(["build", "--quiet", "--release", "--package", "quorate-jepsen", "--features", "cli"]);
+    run_command(&mut build)?;
+    let mut checker = Command::new(workspace.target.join("release/quorate-jepsen"));
+    checker.args(&arguments.arguments);
+    let program = describe(&checker);
+    let status = checker.status().map_err(|source| Error::Start { program: program.clone(), source })?;
+    match status.code().and_then(|code| u8::try_from(code).ok()) {
+        Some(code) => Ok(ExitCode::from(code)),
+        None => Err(Error::Failed { program, status }),
+    }
+}
