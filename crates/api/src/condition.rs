@@ -3,6 +3,9 @@
 //! A key's entity tag is the revision of its newest change, in quotes: `"17"`. A write takes at most
 //! one condition: `If-Match: "17"`, `If-Match: *` or `If-None-Match: *`. Lists and weak tags (`W/"17"`)
 //! are refused there, because a client that sends one expects something that a revision cannot mean.
+//!
+//! The JSON form of a key has a tag of its own, `"17+json"`: the same revision, in other bytes. A write takes it
+//! for the revision; a read takes it for that form.
 
 pub use quorate_kv::Condition;
 
@@ -36,11 +39,27 @@ pub fn parse_entity_tag(tag: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
+/// A revision as the entity tag of the JSON form of a key.
+pub fn format_json_entity_tag(revision: u64) -> String {
+    format!("\"{revision}{JSON_SUFFIX}\"")
+}
+
+/// The revision in the entity tag of a JSON form, if it is one that [`format_json_entity_tag`] could have made.
+fn parse_json_entity_tag(tag: &[u8]) -> Option<u64> {
+    let start = tag.strip_suffix(b"\"")?.strip_suffix(JSON_SUFFIX.as_bytes())?;
+    parse_entity_tag(&[start, b"\""].concat())
+}
+
+const JSON_SUFFIX: &str = "+json";
+
 /// The condition that a write's `If-Match` value states.
 pub fn condition_of_if_match(value: &[u8]) -> Result<Condition, BadCondition> {
     match value {
         b"*" => Ok(Condition::Exists),
-        tag => parse_entity_tag(tag).map(Condition::RevisionIs).ok_or(BadCondition::IfMatch),
+        tag => parse_entity_tag(tag)
+            .or_else(|| parse_json_entity_tag(tag))
+            .map(Condition::RevisionIs)
+            .ok_or(BadCondition::IfMatch),
     }
 }
 
@@ -62,10 +81,19 @@ pub fn header_of_condition(condition: Condition) -> Option<(&'static str, String
     }
 }
 
-/// Whether a read's `If-None-Match` value covers a key whose newest change has `revision`: the client
-/// has that version already. A read is lenient: lists, weak tags and foreign tags are allowed, as
+/// Whether a read's `If-None-Match` value covers the raw form of a key whose newest change has `revision`: the
+/// client has that version already. A read is lenient: lists, weak tags and foreign tags are allowed, as
 /// caches send them; the latter match nothing. `None` if the value is not of the header's form.
 pub fn if_none_match_covers(value: &[u8], revision: u64) -> Option<bool> {
+    covers(value, |tag| parse_entity_tag(tag) == Some(revision))
+}
+
+/// The same for the JSON form.
+pub fn if_none_match_covers_json(value: &[u8], revision: u64) -> Option<bool> {
+    covers(value, |tag| parse_json_entity_tag(tag) == Some(revision))
+}
+
+fn covers(value: &[u8], is_ours: impl Fn(&[u8]) -> bool) -> Option<bool> {
     if value == b"*" {
         return Some(true);
     }
@@ -75,7 +103,7 @@ pub fn if_none_match_covers(value: &[u8], revision: u64) -> Option<bool> {
         if strong.len() < 2 || !strong.starts_with(b"\"") || !strong.ends_with(b"\"") {
             return None;
         }
-        covers |= parse_entity_tag(strong) == Some(revision);
+        covers |= is_ours(strong);
     }
     Some(covers)
 }
@@ -117,6 +145,20 @@ mod tests {
         }
         assert_eq!(condition_of_if_none_match(b"\"1\""), Err(BadCondition::IfNoneMatch));
         assert_eq!(condition_of_if_match(b"\"0\""), Ok(Condition::RevisionIs(0)));
+    }
+
+    #[test]
+    fn each_form_has_its_tag() {
+        let tag = format_json_entity_tag(17);
+        assert_eq!(tag, "\"17+json\"");
+        assert_eq!(condition_of_if_match(tag.as_bytes()), Ok(Condition::RevisionIs(17)));
+        assert_eq!(if_none_match_covers(tag.as_bytes(), 17), Some(false));
+        assert_eq!(if_none_match_covers_json(tag.as_bytes(), 17), Some(true));
+        assert_eq!(if_none_match_covers_json(b"\"17\"", 17), Some(false));
+        assert_eq!(if_none_match_covers_json(b"\"16+json\", W/\"17+json\"", 17), Some(true));
+        for tag in ["\"+json\"", "\"017+json\"", "17+json", "\"17+json+json\""] {
+            assert_eq!(condition_of_if_match(tag.as_bytes()), Err(BadCondition::IfMatch), "{tag}");
+        }
     }
 
     #[test]

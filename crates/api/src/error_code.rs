@@ -13,13 +13,15 @@ pub enum ErrorCode {
     KeyEmpty,
     /// The key is longer than 1,024 bytes; the message names the limit.
     KeyTooLong,
-    /// The key in the path is not properly percent-encoded.
+    /// The key in the path is not properly percent-encoded, or a key of a transaction does not have 1 to
+    /// 1,024 bytes.
     BadKey,
     /// A query parameter is unknown, given twice, or has a bad value; the message names it.
     BadQuery,
     /// A header has a form that is not supported; the message names it.
     BadHeader,
-    /// The request carries a body where none belongs, or its body broke off.
+    /// The request carries a body where none belongs, its body broke off, or it is not the JSON that the
+    /// path takes; the message names the field.
     BadBody,
     /// The value is longer than the limit, which the message names.
     ValueTooLarge,
@@ -49,11 +51,50 @@ pub enum ErrorCode {
     OutcomeUnknown,
     /// The leader's disk is nearly full; nothing was done. Reads and deletes go on.
     DiskFull,
+    /// The body is longer than the path takes; the message names the limit.
+    BodyTooLarge,
+    /// The transaction has more operations than the setting `transaction_operations_max` allows, nested ones
+    /// included.
+    TooManyOperations,
+    /// The transaction has more comparisons than the setting `transaction_operations_max` allows, nested ones
+    /// included.
+    TooManyComparisons,
+    /// The transaction would look at, delete or read more than one transaction may; the message says which.
+    /// Nothing was done.
+    TransactionTooLarge,
+    /// The transaction may write one key twice; the message names it.
+    DuplicateKey,
+    /// A nested transaction has another one in it.
+    NestedTooDeep,
+    /// The cursor is damaged, or belongs to another query or another store.
+    BadCursor,
+    /// There is no such setting, or the value is out of its bounds; the message names them. None was changed.
+    BadSetting,
+    /// The revision is yet to come; `Quorate-Revision` has the newest one.
+    FutureRevision,
+    /// The revision was compacted; `Quorate-Oldest-Revision` has the oldest one that can be read.
+    Compacted,
+    /// There is no such session, or it has expired: the write was not done, and never will be with this session.
+    /// Whether an earlier request with the same `Idempotency-Key` was is not known.
+    SessionExpired,
+    /// The client has said that it has seen the outcome of this sequence, so that the store has forgotten it.
+    /// Not done this time.
+    SequenceFreed,
+    /// The `Idempotency-Key` was used by another request before; this one was not done.
+    SequenceReused,
+    /// There are as many sessions as the setting `sessions_max` allows.
+    TooManySessions,
+    /// The session holds as many outcomes as the setting `session_outcomes_max` allows; say which were seen with
+    /// `Quorate-Acknowledged-Below`. Nothing was done, and the same request may be sent again.
+    TooManyOutcomes,
+    /// The store would hold more than the setting `quota_bytes` allows; nothing was done. Reads, deletes and
+    /// compaction go on, and make room.
+    QuotaExceeded,
 }
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [ErrorCode; 19] = [
+    pub const ALL: [ErrorCode; 35] = [
         ErrorCode::KeyEmpty,
         ErrorCode::KeyTooLong,
         ErrorCode::BadKey,
@@ -73,6 +114,22 @@ impl ErrorCode {
         ErrorCode::TooManyHops,
         ErrorCode::OutcomeUnknown,
         ErrorCode::DiskFull,
+        ErrorCode::BodyTooLarge,
+        ErrorCode::TooManyOperations,
+        ErrorCode::TooManyComparisons,
+        ErrorCode::TransactionTooLarge,
+        ErrorCode::DuplicateKey,
+        ErrorCode::NestedTooDeep,
+        ErrorCode::BadCursor,
+        ErrorCode::BadSetting,
+        ErrorCode::FutureRevision,
+        ErrorCode::Compacted,
+        ErrorCode::SessionExpired,
+        ErrorCode::SequenceFreed,
+        ErrorCode::SequenceReused,
+        ErrorCode::TooManySessions,
+        ErrorCode::TooManyOutcomes,
+        ErrorCode::QuotaExceeded,
     ];
 
     /// The code as it stands in the answer.
@@ -97,6 +154,22 @@ impl ErrorCode {
             ErrorCode::TooManyHops => "too_many_hops",
             ErrorCode::OutcomeUnknown => "outcome_unknown",
             ErrorCode::DiskFull => "disk_full",
+            ErrorCode::BodyTooLarge => "body_too_large",
+            ErrorCode::TooManyOperations => "too_many_operations",
+            ErrorCode::TooManyComparisons => "too_many_comparisons",
+            ErrorCode::TransactionTooLarge => "transaction_too_large",
+            ErrorCode::DuplicateKey => "duplicate_key",
+            ErrorCode::NestedTooDeep => "nested_too_deep",
+            ErrorCode::BadCursor => "bad_cursor",
+            ErrorCode::BadSetting => "bad_setting",
+            ErrorCode::FutureRevision => "future_revision",
+            ErrorCode::Compacted => "compacted",
+            ErrorCode::SessionExpired => "session_expired",
+            ErrorCode::SequenceFreed => "sequence_freed",
+            ErrorCode::SequenceReused => "sequence_reused",
+            ErrorCode::TooManySessions => "too_many_sessions",
+            ErrorCode::TooManyOutcomes => "too_many_outcomes",
+            ErrorCode::QuotaExceeded => "quota_exceeded",
         }
     }
 
@@ -113,17 +186,27 @@ impl ErrorCode {
             | ErrorCode::BadKey
             | ErrorCode::BadQuery
             | ErrorCode::BadHeader
-            | ErrorCode::BadBody => 400,
+            | ErrorCode::BadBody
+            | ErrorCode::TooManyOperations
+            | ErrorCode::TooManyComparisons
+            | ErrorCode::DuplicateKey
+            | ErrorCode::NestedTooDeep
+            | ErrorCode::BadCursor
+            | ErrorCode::BadSetting
+            | ErrorCode::FutureRevision => 400,
             ErrorCode::KeyNotFound | ErrorCode::NotFound => 404,
             ErrorCode::MethodNotAllowed => 405,
             ErrorCode::RequestTimeout => 408,
+            ErrorCode::SessionExpired | ErrorCode::SequenceFreed => 409,
+            ErrorCode::Compacted => 410,
             ErrorCode::PreconditionFailed => 412,
-            ErrorCode::ValueTooLarge => 413,
-            ErrorCode::Overloaded => 429,
+            ErrorCode::ValueTooLarge | ErrorCode::BodyTooLarge | ErrorCode::TransactionTooLarge => 413,
+            ErrorCode::SequenceReused => 422,
+            ErrorCode::Overloaded | ErrorCode::TooManySessions | ErrorCode::TooManyOutcomes => 429,
             ErrorCode::Damaged => 500,
             ErrorCode::Unavailable | ErrorCode::ShuttingDown | ErrorCode::TooManyHops => 503,
             ErrorCode::OutcomeUnknown => 504,
-            ErrorCode::DiskFull => 507,
+            ErrorCode::DiskFull | ErrorCode::QuotaExceeded => 507,
         }
     }
 
@@ -135,7 +218,9 @@ impl ErrorCode {
             | ErrorCode::Overloaded
             | ErrorCode::Unavailable
             | ErrorCode::ShuttingDown
-            | ErrorCode::TooManyHops => true,
+            | ErrorCode::TooManyHops
+            | ErrorCode::TooManySessions
+            | ErrorCode::TooManyOutcomes => true,
             ErrorCode::KeyEmpty
             | ErrorCode::KeyTooLong
             | ErrorCode::BadKey
@@ -149,7 +234,21 @@ impl ErrorCode {
             | ErrorCode::PreconditionFailed
             | ErrorCode::Damaged
             | ErrorCode::OutcomeUnknown
-            | ErrorCode::DiskFull => false,
+            | ErrorCode::DiskFull
+            | ErrorCode::BodyTooLarge
+            | ErrorCode::TooManyOperations
+            | ErrorCode::TooManyComparisons
+            | ErrorCode::TransactionTooLarge
+            | ErrorCode::DuplicateKey
+            | ErrorCode::NestedTooDeep
+            | ErrorCode::BadCursor
+            | ErrorCode::BadSetting
+            | ErrorCode::FutureRevision
+            | ErrorCode::Compacted
+            | ErrorCode::SessionExpired
+            | ErrorCode::SequenceFreed
+            | ErrorCode::SequenceReused
+            | ErrorCode::QuotaExceeded => false,
         }
     }
 
@@ -231,6 +330,22 @@ mod tests {
                 "503 too_many_hops retryable",
                 "504 outcome_unknown unknown",
                 "507 disk_full",
+                "413 body_too_large",
+                "400 too_many_operations",
+                "400 too_many_comparisons",
+                "413 transaction_too_large",
+                "400 duplicate_key",
+                "400 nested_too_deep",
+                "400 bad_cursor",
+                "400 bad_setting",
+                "400 future_revision",
+                "410 compacted",
+                "409 session_expired",
+                "409 sequence_freed",
+                "422 sequence_reused",
+                "429 too_many_sessions retryable",
+                "429 too_many_outcomes retryable",
+                "507 quota_exceeded",
             ]
         );
     }

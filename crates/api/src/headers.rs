@@ -26,3 +26,18 @@ pub const AGE_UNKNOWN: &str = "unknown";
 
 /// Names the request in the logs of the nodes: 16 hexadecimal digits.
 pub const REQUEST_ID: &str = "quorate-request-id";
+
+/// On a write: `SESSION:SEQUENCE`, see [`crate::IdempotencyKey`]. However often a request with the same key
+/// arrives, it has an effect once.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// On a write with an [`IDEMPOTENCY_KEY`]: the client has seen the outcomes of all sequences of its session
+/// below this one, so that the store may forget them.
+pub const ACKNOWLEDGED_BELOW: &str = "quorate-acknowledged-below";
+
+/// `true` on the answer to a write that was done before, by the first request with the same
+/// [`IDEMPOTENCY_KEY`]: the rest of the answer says what happened then.
+pub const REPLAYED: &str = "quorate-replayed";
+
+/// On an answer with [`crate::ErrorCode::Compacted`]: the oldest revision that can be read, in decimal.
+pub const OLDEST_REVISION: &str = "quorate-oldest-revision";

@@ -1,8 +1,16 @@
 //! Query parameters.
 //!
-//! Values are plain: nothing in them needs percent-encoding, so none is undone.
+//! Values are plain: nothing in them needs percent-encoding, so none is undone. The exceptions are bytes of
+//! keys: see [`crate::range_parameters`].
 
+use std::borrow::Cow;
 use std::time::Duration;
+
+use crate::consistency::Consistency;
+use crate::decimal;
+
+/// The revision to read at, of a read.
+pub const REVISION: &str = "revision";
 
 /// How fresh a read has to be: a name of [`crate::Consistency`].
 pub const CONSISTENCY: &str = "consistency";
@@ -38,6 +46,113 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
 /// Writes a time limit, rounded down to milliseconds, within what [`parse_timeout`] takes.
 pub fn format_timeout(timeout: Duration) -> String {
     format!("{}ms", timeout.clamp(Duration::from_millis(1), TIMEOUT_MAX).as_millis())
+}
+
+/// A query that is not what the path takes; says which parameter is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct BadQuery {
+    message: Cow<'static, str>,
+}
+
+impl BadQuery {
+    /// With this message, which names the parameter.
+    pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
+        Self { message: message.into() }
+    }
+
+    /// The message.
+    pub fn into_message(self) -> Cow<'static, str> {
+        self.message
+    }
+}
+
+/// The names and raw values in a raw query.
+#[derive(Clone, Debug)]
+pub struct Parameters<'query> {
+    rest: std::str::Split<'query, char>,
+}
+
+impl<'query> Parameters<'query> {
+    /// Those of `raw_query`.
+    pub fn of(raw_query: &'query str) -> Self {
+        Self { rest: raw_query.split('&') }
+    }
+}
+
+impl<'query> Iterator for Parameters<'query> {
+    type Item = (&'query str, &'query str);
+
+    fn next(&mut self) -> Option<(&'query str, &'query str)> {
+        let parameter = self.rest.by_ref().find(|parameter| !parameter.is_empty())?;
+        Some(parameter.split_once('=').unwrap_or((parameter, "")))
+    }
+}
+
+/// Keeps the value of a parameter that may be given once.
+pub fn once<T>(name: &str, place: &mut Option<T>, value: T) -> Result<(), BadQuery> {
+    match place.replace(value) {
+        Some(_) => Err(BadQuery::new(format!("the query parameter {name:?} is given twice"))),
+        None => Ok(()),
+    }
+}
+
+/// The error for a parameter that the path does not take.
+pub fn unknown(name: &str) -> BadQuery {
+    BadQuery::new(format!("the query parameter {name:?} is not known here"))
+}
+
+/// A value that is a name of [`Consistency`].
+pub fn consistency(value: &str) -> Result<Consistency, BadQuery> {
+    Consistency::from_name(value)
+        .ok_or_else(|| BadQuery::new(format!("consistency is linearizable or stale, not {value:?}")))
+}
+
+/// A value that is a time limit: see [`parse_timeout`].
+pub fn timeout(value: &str) -> Result<Duration, BadQuery> {
+    parse_timeout(value).ok_or_else(|| {
+        let maximum_s = TIMEOUT_MAX.as_secs();
+        BadQuery::new(format!(
+            "timeout is like 500ms or 2s, more than 0 and at most {maximum_s}s, not {value:?}"
+        ))
+    })
+}
+
+/// A value that is a whole number of 64 bits.
+pub fn number(name: &str, value: &str) -> Result<u64, BadQuery> {
+    let number = decimal::parse(value).filter(|_| !value.is_empty());
+    number.ok_or_else(|| BadQuery::new(format!("{name} is a whole number of 64 bits, not {value:?}")))
+}
+
+/// A value that is `true` or `false`.
+pub(crate) fn flag(name: &str, value: &str) -> Result<bool, BadQuery> {
+    match value {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(BadQuery::new(format!("{name} is true or false, not {value:?}"))),
+    }
+}
+
+/// A query that is being written.
+#[derive(Debug, Default)]
+pub(crate) struct Writer {
+    query: String,
+}
+
+impl Writer {
+    /// Adds a parameter, whose value is encoded already.
+    pub(crate) fn add(&mut self, name: &str, value: &str) {
+        if !self.query.is_empty() {
+            self.query.push('&');
+        }
+        self.query.push_str(name);
+        self.query.push('=');
+        self.query.push_str(value);
+    }
+
+    pub(crate) fn finish(self) -> String {
+        self.query
+    }
 }
 
 #[cfg(test)]

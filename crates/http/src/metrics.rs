@@ -70,8 +70,8 @@ impl Method {
 }
 
 /// Every status that this server answers with.
-pub(crate) const STATUSES: [u16; 16] =
-    [200, 201, 204, 304, 400, 404, 405, 408, 412, 413, 429, 500, 503, 504, 507, 0];
+pub(crate) const STATUSES: [u16; 19] =
+    [200, 201, 204, 304, 400, 404, 405, 408, 409, 410, 412, 413, 422, 429, 500, 503, 504, 507, 0];
 
 /// The upper bounds of the latency histogram's buckets, in microseconds.
 pub(crate) const LATENCY_BOUNDS_US: [u64; 16] = [
