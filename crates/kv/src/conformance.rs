@@ -6,8 +6,11 @@
 //! then written down) should live it between the calls: a wrapper that does so on every few writes will do.
 //! The number of random cases is proptest's (`PROPTEST_CASES`).
 
+mod cases;
 mod machine;
 mod model;
+mod reads;
+mod steps;
 mod tables;
 
 use std::ops::{Bound, ControlFlow};
@@ -38,6 +41,7 @@ pub fn machine_suite<T: TablesMut>(make: impl Fn() -> T) {
     machine::every_damaged_record_is_found(&make);
     machine::every_missing_record_is_found(&make);
     machine::records_without_a_head_are_no_new_store(&make);
+    cases::run_all(&make);
 }
 
 /// Runs a property on random values.
@@ -87,6 +91,48 @@ mod tests {
     #[test]
     fn memory_tables_conform() {
         super::tables_suite(MemoryTables::default);
+    }
+
+    #[test]
+    fn random_commands_come_to_every_outcome() {
+        let names = super::machine::random_outcomes(&MemoryTables::default);
+        // All but the limits of bytes read and keys looked at, which are cases of their own, and what is
+        // tested with the form of transactions.
+        let expected = [
+            "Put",
+            "Deleted",
+            "NotFound",
+            "ConditionFailed",
+            "RangeDeleted",
+            "Transaction",
+            "KeyBytes",
+            "WrittenTwice",
+            "Compacted",
+            "FutureRevision",
+            "Swept",
+            "SessionOpened",
+            "SessionKept",
+            "SessionClosed",
+            "SessionUnknown",
+            "SessionExpired",
+            "SequenceFreed",
+            "SequenceReused",
+            "Replayed",
+            "SettingsChanged",
+            "SettingOutOfBounds",
+            "DigestMarked",
+            "DigestChecked",
+            "ValueBytes",
+            "TransactionComparisons",
+            "TransactionOperations",
+            "Quota",
+            "Sessions",
+            "SessionTtl",
+            "SessionOutcomes",
+        ];
+        for name in expected {
+            assert!(names.contains_key(name), "{name} is missing in {names:?}");
+        }
     }
 
     #[test]

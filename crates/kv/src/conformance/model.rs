@@ -1,37 +1,67 @@
 //! The state machine as plainly as it can be said: a list of changes, from which all else is worked out
-//! anew each time. And random commands for it.
+//! anew each time.
 
-use std::collections::BTreeSet;
+mod sessions;
+mod sweep;
+mod transactions;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use proptest::prelude::*;
 
 use crate::command::Command;
 use crate::condition::Condition;
 use crate::outcome::{Limit, Outcome};
-use crate::query::KeyValue;
+use crate::query::{KeyChange, KeyValue};
+use crate::range::KeyRange;
+use crate::settings::{Setting, SettingChange, Settings};
 
-/// The longest value of a new store.
-pub(super) const VALUE_BYTES_MAX: usize = 1 << 20;
+use sessions::ModelSession;
+pub(super) use transactions::entry;
+
+/// A key and its new value; `None` is a delete.
+type Change = (Bytes, Option<Bytes>);
+
+/// Which revision, and which of its changes.
+type Place = (usize, usize);
 
 /// The state: what happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Model {
     pub(super) time_ms: u64,
-    /// The change with revision 1 first. `None` is a delete.
-    changes: Vec<(Bytes, Option<Bytes>)>,
+    /// The changes of revision 1 first.
+    revisions: Vec<Vec<Change>>,
+    /// The changes of the write that is being made.
+    open: Vec<Change>,
+    pub(super) settings: Settings,
+    pub(super) compacted: u64,
+    swept: Option<Place>,
+    /// The changes that sweeps removed.
+    removed: BTreeSet<Place>,
+    pub(super) sessions: BTreeMap<u64, ModelSession>,
+    pub(super) last_session: u64,
+    pub(super) marks: u64,
 }
 
 impl Model {
     pub(super) fn revision(&self) -> u64 {
-        self.changes.len() as u64
+        self.revisions.len() as u64
     }
 
-    /// The key as it was at a revision.
+    /// Every change with its place, and at last those that are being made.
+    fn changes(&self) -> impl Iterator<Item = (Place, &Change)> {
+        let revisions = self.revisions.iter().chain([&self.open]);
+        (1..).zip(revisions).flat_map(|(revision, changes)| {
+            (0..).zip(changes).map(move |(number, change)| ((revision, number), change))
+        })
+    }
+
+    /// The key as it was at a revision, whether or not that can still be read.
     pub(super) fn get_at(&self, key: &[u8], revision: u64) -> Option<KeyValue> {
         let mut state: Option<KeyValue> = None;
-        for (mod_revision, (changed, value)) in (1..=revision).zip(&self.changes) {
-            if changed == key {
+        for ((changed_at, _), (changed, value)) in self.changes() {
+            let mod_revision = changed_at as u64;
+            if changed == key && mod_revision <= revision {
                 state = value.clone().map(|value| {
                     let before = state.map_or((mod_revision, 0), |it| (it.create_revision, it.version));
                     KeyValue { value, create_revision: before.0, mod_revision, version: before.1 + 1 }
@@ -42,109 +72,161 @@ impl Model {
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Option<KeyValue> {
-        self.get_at(key, self.revision())
+        self.get_at(key, u64::MAX)
+    }
+
+    /// The keys of a range that existed at a revision, in order.
+    pub(super) fn range_at(&self, range: &KeyRange, revision: u64) -> Vec<(Bytes, KeyValue)> {
+        let keys = self.keys().into_iter().filter(|key| range.contains(key));
+        keys.filter_map(|key| self.get_at(&key, revision).map(|found| (key, found))).collect()
     }
 
     /// Every key that ever was.
     pub(super) fn keys(&self) -> BTreeSet<Bytes> {
-        self.changes.iter().map(|(key, _)| key.clone()).collect()
+        self.changes().map(|(_, (key, _))| key.clone()).collect()
+    }
+
+    /// The changes from a revision on.
+    pub(super) fn changes_from(&self, from: u64) -> Vec<KeyChange> {
+        let changes = self.changes().filter(|((revision, _), _)| *revision as u64 >= from);
+        let changes = changes.map(|((revision, number), (key, _))| KeyChange {
+            revision: revision as u64,
+            sub_index: number as u32,
+            key: key.clone(),
+            key_value: self.get_at(key, revision as u64),
+        });
+        changes.collect()
     }
 
     /// How many keys there are, and their bytes.
     pub(super) fn totals(&self) -> (u64, u64) {
-        let live = self.keys().into_iter().filter_map(|key| Some((key.len(), self.get(&key)?.value.len())));
-        live.fold((0, 0), |(keys, bytes), (key, value)| (keys + 1, bytes + (key + value) as u64))
+        let live = self.range_at(&KeyRange::all(), u64::MAX);
+        let bytes = live.iter().map(|(key, found)| (key.len() + found.value.len()) as u64);
+        (live.len() as u64, bytes.sum())
     }
 
     pub(super) fn apply(&mut self, command: &Command) -> Outcome {
-        let (key, value, condition) = match command {
-            Command::Put { key, value, condition } => (key, Some(value), condition),
-            Command::Delete { key, condition } => (key, None, condition),
-            _ => unreachable!("the steps make no others"),
-        };
-        if key.is_empty() || key.len() > 1024 {
-            return Outcome::LimitExceeded { limit: Limit::KeyBytes, maximum: 1024 };
+        match command {
+            Command::Put { key, value, condition } => self.put_if(key, value, *condition),
+            Command::Delete { key, condition } => self.delete_if(key, *condition),
+            Command::DeleteRange { range, keys_max } => self.delete_range(range, *keys_max),
+            Command::Transaction(transaction) => self.transact(transaction),
+            Command::Compact { revision } if *revision > self.revision() => {
+                Outcome::FutureRevision { newest: self.revision() }
+            }
+            Command::Compact { revision } => {
+                self.compacted = self.compacted.max(*revision);
+                Outcome::Compacted { oldest: self.compacted }
+            }
+            Command::Sweep { records_max } => self.sweep(*records_max),
+            Command::ChangeSettings { changes } => self.change_settings(changes),
+            Command::MarkDigest => {
+                self.marks += 1;
+                Outcome::DigestMarked { mark: self.marks, digest: 0 }
+            }
+            Command::CheckDigest { .. } => Outcome::DigestChecked { known: false },
+            Command::OpenSession { .. }
+            | Command::KeepSession { .. }
+            | Command::CloseSession { .. }
+            | Command::InSession(_) => self.apply_to_sessions(command),
         }
-        if value.is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
-            return Outcome::LimitExceeded { limit: Limit::ValueBytes, maximum: VALUE_BYTES_MAX as u64 };
+    }
+
+    /// Ends the write that is being made: it takes a revision if it changed something.
+    fn commit(&mut self) -> u64 {
+        let changes = std::mem::take(&mut self.open);
+        if !changes.is_empty() {
+            self.revisions.push(changes);
+        }
+        self.revision()
+    }
+
+    fn put_if(&mut self, key: &Bytes, value: &Bytes, condition: Condition) -> Outcome {
+        if let Err(refusal) = self.check_sizes(key, value) {
+            return refusal;
         }
         let current = self.get(key).map(|found| found.mod_revision);
-        let applies = match *condition {
-            Condition::Always => true,
-            Condition::Absent => current.is_none(),
-            Condition::Exists => current.is_some(),
-            Condition::RevisionIs(wanted) => current == Some(wanted),
-        };
-        if !applies {
+        if !holds(condition, current) {
             return Outcome::ConditionFailed { current };
         }
-        if value.is_none() && current.is_none() {
+        if let Err(refusal) = self.put(key, value) {
+            return refusal;
+        }
+        let revision = self.commit();
+        let KeyValue { create_revision, version, .. } = self.get(key).expect("it was put");
+        Outcome::Put { revision, create_revision, version }
+    }
+
+    fn delete_if(&mut self, key: &Bytes, condition: Condition) -> Outcome {
+        if let Err(refusal) = self.check_sizes(key, &Bytes::new()) {
+            return refusal;
+        }
+        let current = self.get(key).map(|found| found.mod_revision);
+        if !holds(condition, current) {
+            return Outcome::ConditionFailed { current };
+        }
+        if current.is_none() {
             return Outcome::NotFound { revision: self.revision() };
         }
-        self.changes.push((key.clone(), value.cloned()));
-        let revision = self.revision();
-        match self.get(key) {
-            Some(KeyValue { create_revision, version, .. }) => {
-                Outcome::Put { revision, create_revision, version }
+        self.open.push((key.clone(), None));
+        Outcome::Deleted { revision: self.commit() }
+    }
+
+    fn delete_range(&mut self, range: &KeyRange, keys_max: u64) -> Outcome {
+        let keys_max = keys_max.clamp(1, self.settings.get(Setting::DeleteRangeKeysMax));
+        let keys: Vec<Bytes> = self.range_at(range, u64::MAX).into_iter().map(|(key, _)| key).collect();
+        let deleted = (keys.len() as u64).min(keys_max);
+        self.open.extend(keys.iter().take(deleted as usize).map(|key| (key.clone(), None)));
+        // It stops at the next key that is known, be it that of a delete.
+        let last = deleted.checked_sub(1).map(|last| keys[last as usize].clone());
+        let known = self.indexed_keys().into_iter();
+        let next =
+            known.filter(|key| range.contains(key)).find(|key| last.as_ref().is_none_or(|last| key > last));
+        let next = next.filter(|_| deleted == keys_max);
+        Outcome::RangeDeleted { revision: self.commit(), deleted, next }
+    }
+
+    fn change_settings(&mut self, changes: &[SettingChange]) -> Outcome {
+        for SettingChange { setting, value } in changes {
+            if !setting.allows(*value) {
+                return Outcome::SettingOutOfBounds { setting: *setting, value: *value };
             }
-            None => Outcome::Deleted { revision },
         }
+        for SettingChange { setting, value } in changes {
+            self.settings = self.settings.with(*setting, *value);
+        }
+        Outcome::SettingsChanged
+    }
+
+    /// Adds a put to the write that is being made, if nothing forbids it.
+    fn put(&mut self, key: &Bytes, value: &Bytes) -> Result<(), Outcome> {
+        self.check_sizes(key, value)?;
+        let quota = self.settings.get(Setting::QuotaBytes);
+        self.open.push((key.clone(), Some(value.clone())));
+        if quota != 0 && self.stored_bytes() > quota {
+            self.open.pop();
+            return Err(Outcome::LimitExceeded { limit: Limit::Quota, maximum: quota });
+        }
+        Ok(())
+    }
+
+    fn check_sizes(&self, key: &Bytes, value: &Bytes) -> Result<(), Outcome> {
+        if key.is_empty() || key.len() > 1024 {
+            return Err(Outcome::LimitExceeded { limit: Limit::KeyBytes, maximum: 1024 });
+        }
+        let maximum = self.settings.get(Setting::ValueBytesMax);
+        if value.len() as u64 > maximum {
+            return Err(Outcome::LimitExceeded { limit: Limit::ValueBytes, maximum });
+        }
+        Ok(())
     }
 }
 
-/// A command before it is known which revisions there are.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
-    key: usize,
-    /// Which value to put, or to delete.
-    value: Option<usize>,
-    condition: Wish,
-}
-
-/// A condition before it is known which revisions there are.
-#[derive(Clone, Copy, Debug)]
-enum Wish {
-    Plain(Condition),
-    /// The key's newest revision, or one that is off by a few.
-    RevisionMinus(u64),
-}
-
-/// Proposals: a time each, and steps.
-pub(super) fn any_batches() -> impl Strategy<Value = Vec<(u64, Vec<Step>)>> {
-    prop::collection::vec((0..20u64, prop::collection::vec(any_step(), 0..6)), 0..12)
-}
-
-pub(super) fn any_step() -> impl Strategy<Value = Step> {
-    let wish = prop_oneof![
-        6 => Just(Wish::Plain(Condition::Always)),
-        2 => Just(Wish::Plain(Condition::Absent)),
-        2 => Just(Wish::Plain(Condition::Exists)),
-        3 => (0..2u64).prop_map(Wish::RevisionMinus),
-        1 => (0..30u64).prop_map(|revision| Wish::Plain(Condition::RevisionIs(revision))),
-    ];
-    let key = prop_oneof![20 => 0..5usize, 1 => 5..7usize];
-    let value = prop_oneof![3 => Just(None), 9 => (0..4usize).prop_map(Some), 1 => Just(Some(4))];
-    (key, value, wish).prop_map(|(key, value, condition)| Step { key, value, condition })
-}
-
-impl Step {
-    /// The command, in this state.
-    pub(super) fn command(&self, model: &Model) -> Command {
-        static LONG: [u8; VALUE_BYTES_MAX + 1] = [b'v'; VALUE_BYTES_MAX + 1];
-        // The last two are no keys, the last one of the values is too long.
-        let keys: [&[u8]; 7] = [b"a", b"a\0", b"ab", b"\xff", &LONG[..1024], b"", &LONG[..1025]];
-        let values: [&[u8]; 5] = [b"", b"1", b"two", &LONG[..300], &LONG];
-        let key = Bytes::from_static(keys[self.key]);
-        let condition = match self.condition {
-            Wish::Plain(condition) => condition,
-            Wish::RevisionMinus(less) => {
-                let newest = model.get(&key).map_or(model.revision(), |found| found.mod_revision);
-                Condition::RevisionIs(newest.saturating_sub(less))
-            }
-        };
-        match self.value {
-            Some(value) => Command::Put { key, value: Bytes::from_static(values[value]), condition },
-            None => Command::Delete { key, condition },
-        }
+fn holds(condition: Condition, current: Option<u64>) -> bool {
+    match condition {
+        Condition::Always => true,
+        Condition::Absent => current.is_none(),
+        Condition::Exists => current.is_some(),
+        Condition::RevisionIs(wanted) => current == Some(wanted),
     }
 }

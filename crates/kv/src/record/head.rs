@@ -241,4 +241,4 @@ pub(crate) fn check_key(key: &[u8]) -> Result<(), DecodeError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,8 +3,12 @@
 use super::*;
 use crate::command::Command;
 use crate::condition::Condition;
+use crate::outcome::Outcome;
 use crate::proposal::Proposal;
 use crate::record::index::LiveKey;
+use crate::record::session::{self, SessionRecord};
+use crate::record::session_outcome::{SequenceKey, SessionOutcomeRecord};
+use crate::session::SessionRequest;
 use crate::tables::{MemoryTables, TablesMut};
 
 fn put(tables: &mut MemoryTables, table: Table, key: &[u8], record: Bytes) {
@@ -175,4 +179,100 @@ fn tables_of_many_chunks_are_read_to_their_end() {
     })
     .expect("read");
     assert_eq!(found, expected);
+}
+
+/// As [`store`], compacted and swept up to revision 4, with a session that has done one write since.
+fn swept_store() -> MemoryTables {
+    let mut tables = store();
+    let mut machine = Machine::load(&tables).expect("load");
+    let key = Bytes::from("c");
+    let write = Command::Put { key, value: Bytes::from("6"), condition: Condition::Always };
+    let request = SessionRequest { session: 1, sequence: 5, acknowledged_below: 5, fingerprint: 7 };
+    let commands = vec![
+        Command::Compact { revision: 4 },
+        Command::Sweep { records_max: 10 },
+        Command::OpenSession { ttl_ms: 1000 },
+        write.in_session(request).expect("it is a write"),
+    ];
+    machine.apply(&mut tables, &Proposal { time_ms: 1, commands }).expect("apply");
+    Machine::verify(&tables).expect("sound");
+    tables
+}
+
+#[track_caller]
+fn check_swept(damage: impl FnOnce(&mut MemoryTables), expected: &str) {
+    let mut tables = swept_store();
+    damage(&mut tables);
+    let error = Machine::verify(&tables).expect_err(expected).to_string();
+    assert!(error.contains(expected), "{error}");
+}
+
+#[test]
+fn what_a_sweep_should_have_removed_is_found() {
+    let change = Change::Put { value: b"1", create_revision: 1, version: 1, lease: 0 };
+    let first = HistoryRecord { previous: None, change, ..A2 };
+    check_swept(|tables| put_change(tables, 1, first), "the sweep left the change before it");
+    let delete = HistoryRecord { key: b"b", previous: Some(at(3)), change: Change::Delete };
+    let index = IndexRecord { position: at(4), live: None };
+    let damage = |tables: &mut MemoryTables| {
+        put_change(tables, 4, delete);
+        put(tables, Table::KeyIndex, b"b", index.encode(b"b"));
+    };
+    check_swept(damage, "the sweep left it, a delete");
+    let head = |change: fn(Head) -> Head| {
+        move |tables: &mut MemoryTables| {
+            let head = change(*Machine::load(tables).expect("load").head());
+            put(tables, Table::Meta, &head::KEY, head.encode());
+        }
+    };
+    check_swept(head(|head| Head { compacted: 7, ..head }), "out of order");
+    check_swept(head(|head| Head { compacted: 3, ..head }), "out of order");
+    check_swept(head(|head| Head { removed: 0, ..head }), "it says");
+    check_swept(head(|head| Head { stored_bytes: head.stored_bytes + 1, ..head }), "it says");
+    check_swept(head(|head| Head { sessions: 0, ..head }), "it says");
+    check_swept(head(|head| Head { session_count: 0, ..head }), "it says");
+    check_swept(head(|head| Head { last_session: 0, ..head }), "it was never opened");
+    check_swept(head(|head| Head { time_ms: 0, ..head }), "its last sign of life is yet to come");
+    // Not swept yet, and yet gone.
+    let unswept = |head| Head { swept: Position { revision: 0, sub_index: 0 }, ..head };
+    check_swept(head(unswept), "it is missing");
+}
+
+#[test]
+fn sessions_and_outcomes_that_contradict_each_other_are_found() {
+    let session = |change: fn(SessionRecord) -> SessionRecord| {
+        move |tables: &mut MemoryTables| {
+            let Ok(record) = tables.get(Table::Sessions, &session::key(1));
+            let record = SessionRecord::decode(1, &record.expect("present")).expect("sound");
+            put(tables, Table::Sessions, &session::key(1), change(record).encode(1));
+        }
+    };
+    check_swept(
+        session(|it| SessionRecord { outcome_count: 2, ..it }),
+        "an outcome that it counts is missing",
+    );
+    check_swept(session(|it| SessionRecord { outcome_count: 0, ..it }), "its session does not count it");
+    let watermark = |it| SessionRecord { acknowledged_below: 6, ..it };
+    check_swept(session(watermark), "it is below the watermark");
+    check_swept(session(|it| SessionRecord { ttl_ms: 1001, ..it }), "it says");
+    let gone = |tables: &mut MemoryTables| {
+        let Ok(()) = tables.delete(Table::Sessions, &session::key(1));
+    };
+    check_swept(gone, "there is no such session");
+    let key = SequenceKey { session: 1, sequence: 5 };
+    let other =
+        SessionOutcomeRecord { fingerprint: 8, outcome: &Outcome::SessionClosed.encode() }.encode(key);
+    check_swept(|tables| put(tables, Table::SessionOutcomes, &key.encode(), other), "it says");
+    let unknown = SessionOutcomeRecord { fingerprint: 7, outcome: &[1, 99] }.encode(key);
+    let damage = |tables: &mut MemoryTables| put(tables, Table::SessionOutcomes, &key.encode(), unknown);
+    check_swept(damage, "outcome kind 99 is not known");
+}
+
+#[test]
+fn what_was_stored_is_counted_if_the_head_is_of_the_first_version() {
+    let mut tables = store();
+    let machine = Machine::load(&tables).expect("load");
+    put(&mut tables, Table::Meta, &head::KEY, head::tests::encode_bare(machine.head()));
+    assert_eq!(Machine::load(&tables).expect("load"), machine);
+    assert_eq!(Machine::verify(&tables).expect("verify"), machine);
 }

@@ -39,16 +39,27 @@ fn the_format_of_the_head_stays() {
     assert!(!is_bare(&HEAD.encode()));
 }
 
-#[test]
-fn the_first_version_is_still_read() {
-    let mut record = vec![1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0x2c];
-    for number in [0x0102_0304_0506_0708u64, 2, 513] {
+/// The record in version 1.
+pub(crate) fn encode_bare(head: &Head) -> Bytes {
+    let mut record = vec![VERSION_BARE];
+    record.extend_from_slice(&head.cluster_version.to_be_bytes());
+    for number in [head.revision, head.time_ms, head.key_count, head.live_bytes] {
         record.extend_from_slice(&number.to_be_bytes());
     }
-    for sum in [HEAD.live, HEAD.written] {
+    for sum in [head.live, head.written] {
         record.extend_from_slice(&sum.to_be_bytes());
     }
-    record.extend_from_slice(&[0, 0, 0, 0, 0, 0x10, 0, 0, 0x66, 0x25, 0x52, 0xf2]);
+    record.extend_from_slice(&head.settings.get(Setting::ValueBytesMax).to_be_bytes());
+    seal(Table::Meta, &KEY, &mut record);
+    Bytes::from(record)
+}
+
+#[test]
+fn the_first_version_is_still_read() {
+    let record = encode_bare(&HEAD);
+    let golden = "01 00000001 000000000000012c 0102030405060708 0000000000000002 0000000000000201 \
+        00112233445566778899aabbccddeeff 00000000000000000000000000000005 0000000000100000 662552f2";
+    assert_golden(&record, golden);
     let Head { revision, time_ms, key_count, live_bytes, live, written, .. } = HEAD;
     let expected = Head { revision, time_ms, key_count, live_bytes, live, written, ..Head::EMPTY };
     assert_eq!(Head::decode(&record), Ok(expected));
