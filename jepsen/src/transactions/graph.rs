@@ -137,6 +137,28 @@ impl Graph {
         GraphBuilder { transactions: self.transactions, nodes: self.offsets.len() as u32 - 1, edges }.build()
     }
 
+    /// The nodes in an order that every edge keeps to; those on a cycle, and after one, are left out.
+    pub(super) fn topological_order(&self) -> Vec<Node> {
+        let mut waiting_for = vec![0_u32; self.nodes()];
+        for edge in &self.edges {
+            waiting_for[edge.to as usize] += 1;
+        }
+        let is_free = |node: &Node| waiting_for[*node as usize] == 0;
+        let mut order: Vec<Node> = (0..self.nodes() as Node).filter(is_free).collect();
+        let mut next = 0;
+        while let Some(node) = order.get(next).copied() {
+            next += 1;
+            for edge in self.from(node) {
+                let to = self.edges[edge].to;
+                waiting_for[to as usize] -= 1;
+                if waiting_for[to as usize] == 0 {
+                    order.push(to);
+                }
+            }
+        }
+        order
+    }
+
     /// For each node the nodes with an edge to it.
     pub(super) fn reversed(&self) -> Reversed {
         let mut offsets = vec![0; self.nodes() + 1];

@@ -21,6 +21,13 @@ use super::names::Names;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(pub(super) u32);
 
+impl Key {
+    /// The position of the key in [`TransactionHistory::key_names`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// A value that was written or an element of a list, as a number that belongs to one history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Value(pub(super) u32);
@@ -252,6 +259,11 @@ impl TransactionHistory {
     /// The faults and repairs in the order in which they were recorded.
     pub fn nemesis(&self) -> &[NemesisEvent] {
         &self.nemesis
+    }
+
+    /// The names of all keys.
+    pub fn key_names(&self) -> impl Iterator<Item = &str> {
+        (0..self.keys.len() as u32).map(|key| self.keys.text(key))
     }
 
     /// The name of a key.

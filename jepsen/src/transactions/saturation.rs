@@ -18,6 +18,9 @@ use super::writes::Writes;
 /// Nodes that one round may look at.
 const STEPS_MAX: usize = 20_000_000;
 
+/// Nodes that are looked at from one node; what is farther away is not what the scheduler met.
+const REACHED_MAX: usize = 5_000;
+
 /// New dependencies among transactions of which at least one is not taken.
 pub(super) fn infer(
     history: &TransactionHistory,
@@ -101,7 +104,7 @@ impl Inference<'_> {
         let mut reached = vec![from];
         let mut next = 0;
         let mut found = Vec::new();
-        while let Some(node) = reached.get(next).copied() {
+        while let Some(node) = reached.get(next).copied().filter(|_| next < REACHED_MAX) {
             next += 1;
             self.steps_left = self.steps_left.saturating_sub(1);
             neighbours(node, &mut found);

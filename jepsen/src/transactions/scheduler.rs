@@ -3,6 +3,9 @@
 //! A register may be overwritten when everybody who saw its value is taken. So once a value is written,
 //! each of its readers comes before each other writer of the key. A writer is only taken if that closes
 //! no circle among those that are not taken; otherwise it has to wait for another one.
+//!
+//! That can still go wrong. Then some of the last choices are taken back and made anew, each transaction
+//! at another instant of its interval; the oftener it goes wrong at one place, the more are taken back.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -14,6 +17,15 @@ use super::writes::Writes;
 
 /// Nodes that looking ahead may look at for one history. Past it the scheduler takes what it can.
 const STEPS_MAX: u64 = 1_000_000_000;
+
+/// Choices that are taken back at first.
+const TAKEN_BACK_MIN: usize = 16;
+
+/// How often choices are made anew before twice as many are taken back.
+const ATTEMPTS_EACH: usize = 8;
+
+/// How often choices are made anew without getting any farther.
+const ATTEMPTS_MAX: usize = 64;
 
 /// A version of a register: the position of its write, or the initial one of a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,6 +40,8 @@ pub(super) struct Scheduler<'a> {
     graph: &'a Graph,
     reversed: Reversed,
     committed: &'a [bool],
+    /// For each node when it can be taken, by its own times and by those of what is before and after it.
+    windows: Vec<(u64, u64)>,
     /// For each node how many nodes before it are not taken.
     waiting_for: Vec<u32>,
     taken: Vec<bool>,
@@ -38,7 +52,16 @@ pub(super) struct Scheduler<'a> {
     /// What each register holds.
     current: Vec<Version>,
     ready: BinaryHeap<Reverse<(u64, TransactionIndex)>>,
+    /// Those that are free but would close a circle.
+    waiting: Vec<TransactionIndex>,
     order: Vec<TransactionIndex>,
+    /// Every node that was taken, in order.
+    trail: Vec<Node>,
+    /// What registers held before: the length of the order then, the register, and its version.
+    overwritten: Vec<(usize, Key, Version)>,
+    /// The choices up to this length of the order are made anew.
+    anew_until: usize,
+    attempts: usize,
     /// The round of looking ahead in which a node was last seen.
     seen: Vec<u32>,
     round: u32,
@@ -60,13 +83,19 @@ impl<'a> Scheduler<'a> {
             graph,
             reversed: graph.reversed(),
             committed,
+            windows: windows(history, graph),
             waiting_for: vec![0; graph.nodes()],
             taken: vec![false; graph.nodes()],
             readers: vec![Vec::new(); writes.all().len()],
             initial_readers: vec![Vec::new(); keys],
             current: (0..keys as u32).map(|key| Version::Initial(Key(key))).collect(),
             ready: BinaryHeap::new(),
+            waiting: Vec::new(),
             order: Vec::new(),
+            trail: Vec::new(),
+            overwritten: Vec::new(),
+            anew_until: 0,
+            attempts: 0,
             seen: vec![0; graph.nodes()],
             round: 0,
             steps_left: STEPS_MAX,
@@ -95,21 +124,65 @@ impl<'a> Scheduler<'a> {
                 self.free(node);
             }
         }
-        let mut waiting = Vec::new();
-        let mut taken_before = 0;
+        let wanted = self.committed.iter().filter(|committed| **committed).count();
+        let mut at_this_length = 0;
         loop {
-            while let Some(Reverse((priority, transaction))) = self.ready.pop() {
+            self.take_all();
+            if self.order.len() > self.anew_until {
+                self.anew_until = self.order.len();
+                at_this_length = 0;
+            }
+            at_this_length += 1;
+            if self.order.len() == wanted || at_this_length > ATTEMPTS_MAX || self.steps_left == 0 {
+                return (self.order, self.taken);
+            }
+            self.attempts += 1;
+            self.take_back(TAKEN_BACK_MIN << (at_this_length / ATTEMPTS_EACH));
+        }
+    }
+
+    /// Takes transactions as long as any can be taken.
+    fn take_all(&mut self) {
+        loop {
+            let taken_before = self.order.len();
+            while let Some(Reverse((_, transaction))) = self.ready.pop() {
                 if self.can_take(transaction) {
                     self.take(transaction);
                 } else {
-                    waiting.push(Reverse((priority, transaction)));
+                    self.waiting.push(transaction);
                 }
             }
             if self.order.len() == taken_before {
-                return (self.order, self.taken);
+                return;
             }
-            taken_before = self.order.len();
-            self.ready.extend(waiting.drain(..));
+            for transaction in std::mem::take(&mut self.waiting) {
+                self.make_ready(transaction);
+            }
+        }
+    }
+
+    /// Takes back the last transactions, and everything that they freed.
+    fn take_back(&mut self, count: usize) {
+        let length = self.order.len().saturating_sub(count);
+        let mut free = std::mem::take(&mut self.waiting);
+        while self.order.len() > length {
+            let node = self.trail.pop().expect("every transaction of the order left a trail");
+            self.taken[node as usize] = false;
+            for edge in self.graph.from(node) {
+                self.waiting_for[self.graph.edges()[edge].to as usize] += 1;
+            }
+            if self.graph.is_transaction(node) {
+                self.order.pop();
+                free.push(node as usize);
+            }
+            while let Some((_, key, version)) = self.overwritten.pop_if(|last| last.0 >= self.order.len()) {
+                self.current[key.0 as usize] = version;
+            }
+        }
+        for transaction in free {
+            if self.waiting_for[transaction] == 0 {
+                self.make_ready(transaction);
+            }
         }
     }
 
@@ -128,6 +201,7 @@ impl<'a> Scheduler<'a> {
     /// Takes a node, and frees those that waited for it only.
     fn leave(&mut self, node: Node, free: &mut Vec<Node>) {
         self.taken[node as usize] = true;
+        self.trail.push(node);
         for edge in self.graph.from(node) {
             let to = self.graph.edges()[edge].to;
             self.waiting_for[to as usize] -= 1;
@@ -138,15 +212,24 @@ impl<'a> Scheduler<'a> {
     }
 
     fn make_ready(&mut self, transaction: TransactionIndex) {
-        // Who only reads makes room for others. Of the others, who ended first goes first.
+        let (earliest, latest) = self.windows[transaction];
         let priority = match self.written_keys(transaction).next() {
+            // Who only reads makes room for others.
             None => 0,
-            Some(_) => self.history.transactions()[transaction].deadline().unwrap_or(u64::MAX),
+            // Of the others, who has to be first goes first.
+            Some(_) if self.order.len() >= self.anew_until => latest,
+            Some(_) => {
+                let length = latest.saturating_sub(earliest).saturating_add(1);
+                earliest.saturating_add(scattered(self.attempts, transaction) % length)
+            }
         };
         self.ready.push(Reverse((priority, transaction)));
     }
 
     fn take(&mut self, transaction: TransactionIndex) {
+        for key in self.written_keys(transaction) {
+            self.overwritten.push((self.order.len(), key, self.current[key.0 as usize]));
+        }
         self.order.push(transaction);
         self.set(transaction);
         let mut free = Vec::new();
@@ -199,7 +282,7 @@ impl<'a> Scheduler<'a> {
             before.iter().flat_map(|(key, _)| self.current_readers(*key)).collect();
         let closes_circle = readers.into_iter().any(|reader| self.comes_before_itself(reader));
         self.taken[transaction] = false;
-        for (key, version) in before {
+        for (key, version) in before.into_iter().rev() {
             self.current[key.0 as usize] = version;
         }
         !closes_circle
@@ -231,4 +314,36 @@ impl<'a> Scheduler<'a> {
         }
         false
     }
+}
+
+/// Between which times each node can be taken.
+fn windows(history: &TransactionHistory, graph: &Graph) -> Vec<(u64, u64)> {
+    let mut windows = vec![(0, u64::MAX); graph.nodes()];
+    for (window, transaction) in windows.iter_mut().zip(history.transactions()) {
+        *window = (transaction.invoked, transaction.deadline().unwrap_or(u64::MAX));
+    }
+    let order = graph.topological_order();
+    for node in &order {
+        let (earliest, _) = windows[*node as usize];
+        for edge in graph.from(*node) {
+            let next = &mut windows[graph.edges()[edge].to as usize];
+            next.0 = earliest.max(next.0);
+        }
+    }
+    for node in order.iter().rev() {
+        for edge in graph.from(*node) {
+            let (_, latest) = windows[graph.edges()[edge].to as usize];
+            let window = &mut windows[*node as usize];
+            window.1 = latest.min(window.1);
+        }
+    }
+    windows
+}
+
+/// A number that looks random and is the same every time (Steele, Lea and Flood's SplitMix64).
+fn scattered(attempt: usize, transaction: TransactionIndex) -> u64 {
+    let mut number = ((attempt as u64) << 32 | transaction as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
 }

@@ -18,6 +18,9 @@ use super::writes::Writes;
 /// How often the scheduler may start again.
 const ROUNDS_MAX: usize = 50;
 
+/// How many transactions it may look at in all, once it has started three times.
+const TRANSACTIONS_MAX: usize = 1_000_000;
+
 /// What the search for an order came to.
 pub(super) enum Search {
     /// An order of all committed transactions.
@@ -41,7 +44,7 @@ pub(super) fn find_order(
     let orders = [Order::RealTime, Order::Process, Order::Data];
     let strongest = orders.into_iter().find(|order| order.is_promised_by(guarantee)).unwrap_or(Order::Data);
     let mut longest = 0;
-    for _ in 0..ROUNDS_MAX {
+    for _ in 0..(TRANSACTIONS_MAX / wanted.max(1)).clamp(3, ROUNDS_MAX) {
         let (order, taken) = Scheduler::new(history, writes, observations, committed, &graph).run();
         if order.len() == wanted {
             return Search::Order(order);
