@@ -87,8 +87,16 @@ fn held(rows: &[Row], clusters: &Clusters, zones: &[Zone]) -> Option<Contradicti
     };
     let zone = zones.iter().find(is_in_chain).expect("a value that holds the register is in a chain");
     let chain = zones::chain(rows, clusters, zone.head);
-    let before = chain.iter().copied().find(|index| rows[*index].end == from);
-    let after = chain.iter().copied().find(|index| rows[*index].begin == to);
+    let place = |cluster: u32| {
+        let writer = clusters.all.get(cluster as usize).and_then(|cluster| cluster.writer());
+        chain.iter().position(|row| Some(*row) == writer)
+    };
+    // What comes from the value's writer on shows that it was there before; what comes up to the writer of
+    // the next value shows that it had not gone.
+    let from_writer = &chain[place(value).unwrap_or(0)..];
+    let until_next = &chain[..place(clusters.all[value as usize].next).map_or(chain.len(), |next| next + 1)];
+    let before = from_writer.iter().copied().find(|index| rows[*index].end == from);
+    let after = until_next.iter().copied().find(|index| rows[*index].begin == to);
     Some(Contradiction::Held { refused, before, after: after.expect("an operation begins last") })
 }
 

@@ -155,7 +155,7 @@ impl<'a> Walk<'a> {
                 Kind::Write => {
                     row != ending
                         && arrangement.used & slot == 0
-                        && operation.first != arrangement.state
+                        && (operation.first != arrangement.state || self.covers(arrangement, slot))
                         && self.is_observed(arrangement, operation.first)
                 }
                 Kind::Cas => arrangement.done & slot == 0 && operation.first == arrangement.state,
@@ -215,8 +215,9 @@ impl<'a> Walk<'a> {
     /// The unknown operations whose change an open operation would observe.
     fn useful_twins(&self, arrangement: &Arrangement) -> Vec<u32> {
         let mut useful = Vec::new();
+        let covers = self.covers(arrangement, 0);
         let mut add = |value: u32| {
-            if value != arrangement.state {
+            if value != arrangement.state || covers {
                 useful.extend(self.plan.twins_that_write.get(&value).into_iter().flatten());
             }
         };
@@ -264,6 +265,11 @@ impl<'a> Walk<'a> {
         arrangement.state = self.plan.rows[row as usize].first;
         self.path.record(&mut arrangement, row);
         arrangement
+    }
+
+    /// Whether a write, even of what is there already, would cover an open one other than `itself`.
+    fn covers(&self, arrangement: &Arrangement, itself: Slots) -> bool {
+        self.writes & !arrangement.done & !itself != 0
     }
 
     /// Covers the open writes: a write is about to follow.
