@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use quorate_sim::plan::{Fault, Plan, Target, derive};
+use quorate_sim::plan::{Broken, BrokenHow, Fault, OperationMix, Plan, PlannedFault, Target, derive};
 
 /// A plan of version 1 with a fault of every kind. It must stay readable: kept failures are such files.
 const VERSION_1: &str = include_str!("data/plan-version-1.json");
@@ -69,6 +69,43 @@ fn a_plan_that_cannot_be_run_is_refused() {
     check_refused(|plan| plan.members = 3, "no member 5");
     check_refused(|plan| plan.workload.clients.clear(), "clients");
     check_refused(|plan| plan.workload.clients[0].home = Some(6), "no member 6");
-    check_refused(|plan| plan.broken_for_ever.push(plan.broken_for_ever[0]), "minority");
+    check_refused(|plan| plan.broken_for_ever.push(plan.broken_for_ever[0]), "member 1 is broken twice");
+    check_refused(
+        |plan| plan.broken_for_ever.push(Broken { member: 2, how: BrokenHow::Down }),
+        "only a minority",
+    );
+    check_refused(|plan| plan.broken_for_ever[0].member = 9, "no member 9");
     assert!(Plan::from_json(&VERSION_1.replace("at_ms", "at")).is_err(), "an unknown field");
+}
+
+#[test]
+fn a_fault_that_names_nobody_is_refused() {
+    let add = |plan: &mut Plan, fault| plan.faults.push(PlannedFault { at_ms: 1, duration_ms: 1, fault });
+    let (nobody, leader) = (Target::Member(6), Target::Leader);
+    check_refused(|plan| add(plan, Fault::Kill { target: nobody }), "fault 12 (kill): there is no member 6");
+    check_refused(|plan| add(plan, Fault::OneWay { from: leader, to: nobody }), "no member 6");
+    check_refused(|plan| add(plan, Fault::Split { side: vec![1, 6] }), "no member 6");
+    check_refused(
+        |plan| add(plan, Fault::PowerLoss { targets: vec![leader, nobody], operations: 0, survival: 0 }),
+        "no member 6",
+    );
+}
+
+#[test]
+fn numbers_from_which_nothing_can_be_drawn_are_refused() {
+    check_refused(|plan| plan.workload.clients[1].mix = OperationMix::default(), "client 1: the weights");
+    check_refused(|plan| plan.workload.clients[0].mix.get = u64::MAX, "client 0: a weight");
+    check_refused(|plan| plan.network.latency_max_us = plan.network.latency_min_us, "no latency between");
+    check_refused(|plan| plan.disk.shortest_us = plan.disk.longest_us + 1, "takes no time between");
+    let delay = Fault::Delay { latency_min_us: 30_000, latency_max_us: 20_000 };
+    check_refused(|plan| plan.faults[0].fault = delay, "fault 0 (delay)");
+    check_refused(
+        |plan| plan.faults[5].fault = Fault::Loss { percent: 101 },
+        "fault 5 (loss): percent is 101",
+    );
+    check_refused(|plan| plan.faults[1].at_ms = u64::MAX, "fault 1 (split): at_ms");
+    check_refused(|plan| plan.workload.duration_ms = 3_600_000, "duration_ms is 3600000");
+    check_refused(|plan| plan.workload.clients[0].patience_ms = 0, "client 0: patience_ms is 0");
+    check_refused(|plan| plan.replica.heartbeat_interval_ms = 0, "heartbeat_interval_ms is 0");
+    check_refused(|plan| plan.replica.read_batch_bytes_max = 0, "read_batch_bytes_max is 0");
 }

@@ -129,6 +129,22 @@ impl Fault {
             Fault::SlowDisk { .. } => "slow disk",
         }
     }
+
+    /// The nodes that the fault names one by one.
+    pub fn targets(&self) -> Vec<Target> {
+        match self {
+            Fault::Isolate { target }
+            | Fault::Mute { target }
+            | Fault::Deafen { target }
+            | Fault::Kill { target }
+            | Fault::Pause { target }
+            | Fault::Restart { target }
+            | Fault::SlowDisk { target, .. } => vec![*target],
+            Fault::OneWay { from, to } => vec![*from, *to],
+            Fault::PowerLoss { targets, .. } => targets.clone(),
+            Fault::Split { .. } | Fault::Loss { .. } | Fault::Delay { .. } => Vec::new(),
+        }
+    }
 }
 
 impl fmt::Display for Target {

@@ -7,6 +7,7 @@
 //! Randomness in here comes from a generator of our own ([`dice`]), not from the simulated world's, so
 //! that how the world draws its numbers does not change what is planned.
 
+mod check;
 pub mod derive;
 pub mod dice;
 pub mod faults;
@@ -122,25 +123,7 @@ pub enum BrokenHow {
 impl Plan {
     /// Refuses a plan that cannot be run.
     pub fn check(&self) -> Result<(), String> {
-        if self.version != PLAN_VERSION {
-            return Err(format!("the plan has version {}, this program runs {PLAN_VERSION}", self.version));
-        }
-        if self.members == 0 || self.members > 9 {
-            return Err(format!("a cluster of {} members cannot be simulated", self.members));
-        }
-        if self.workload.clients.is_empty() || self.workload.keys == 0 || self.workload.burst_ms == 0 {
-            return Err("a run needs clients and keys, and time for clients to work".to_owned());
-        }
-        let in_range = |member: u64| (1..=self.members).contains(&member);
-        let homes = self.workload.clients.iter().filter_map(|client| client.home);
-        let broken = self.broken_for_ever.iter().map(|broken| broken.member);
-        if let Some(member) = homes.chain(broken).find(|member| !in_range(*member)) {
-            return Err(format!("there is no member {member}"));
-        }
-        if self.broken_for_ever.len() as u64 > (self.members - 1) / 2 {
-            return Err("only a minority may stay broken".to_owned());
-        }
-        Ok(())
+        check::check(self)
     }
 
     /// The plan as text, as it is kept in a file.

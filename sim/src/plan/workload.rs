@@ -41,7 +41,7 @@ pub struct ClientPlan {
 }
 
 /// How often each operation is chosen, in proportion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OperationMix {
     /// A linearizable read.
@@ -56,4 +56,11 @@ pub struct OperationMix {
     pub delete: u64,
     /// A removal if the key is as the client last saw it.
     pub delete_if: u64,
+}
+
+impl OperationMix {
+    /// The weights in the order of the fields.
+    pub fn weights(&self) -> [u64; 6] {
+        [self.get, self.get_stale, self.put, self.put_if, self.delete, self.delete_if]
+    }
 }

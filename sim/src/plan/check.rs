@@ -1,0 +1,165 @@
+//! Whether a plan can be run. Plans are cut down by hand: what one forgets must not end in a panic of the
+//! harness, which would count as a finding against the product.
+
+use super::{DiskPlan, Fault, NetworkPlan, OperationMix, PLAN_VERSION, Plan, ReplicaPlan, Target};
+
+/// More than this cannot be told apart by the last byte of an address, and proves nothing new.
+const MEMBERS_MAX: u64 = 9;
+/// Clients with greater numbers look at the nodes when all is healed.
+const CLIENTS_MAX: usize = 99;
+/// A run has 15 minutes of virtual time, with healing and all.
+const DURATION_MS_MAX: u64 = 300_000;
+/// The longest time that a node lets a client ask for.
+const TIMEOUT_MS_MAX: u64 = 60_000;
+/// What a node accepts by default.
+const VALUE_BYTES_MAX: u64 = 1 << 20;
+/// Greater weights, keys and sizes are mistakes.
+const NUMBER_MAX: u64 = 1 << 32;
+
+/// Refuses a plan that cannot be run.
+pub(super) fn check(plan: &Plan) -> Result<(), String> {
+    if plan.version != PLAN_VERSION {
+        return Err(format!("the plan has version {}, this program runs {PLAN_VERSION}", plan.version));
+    }
+    if plan.members == 0 || plan.members > MEMBERS_MAX {
+        return Err(format!("a cluster of {} members cannot be simulated", plan.members));
+    }
+    check_network("the network", &plan.network)?;
+    check_disk(&plan.disk)?;
+    check_replica(&plan.replica)?;
+    check_workload(plan)?;
+    for (position, planned) in plan.faults.iter().enumerate() {
+        let of_fault = |reason| format!("fault {position} ({}): {reason}", planned.fault.name());
+        at_most("at_ms", planned.at_ms, DURATION_MS_MAX).map_err(of_fault)?;
+        at_most("duration_ms", planned.duration_ms, DURATION_MS_MAX).map_err(of_fault)?;
+        check_fault(plan, &planned.fault).map_err(of_fault)?;
+    }
+    check_broken(plan)
+}
+
+fn check_workload(plan: &Plan) -> Result<(), String> {
+    let workload = &plan.workload;
+    if workload.clients.is_empty() || workload.keys == 0 || workload.burst_ms == 0 {
+        return Err("a run needs clients and keys, and time for clients to work".to_owned());
+    }
+    if workload.clients.len() > CLIENTS_MAX {
+        return Err(format!("there are more than {CLIENTS_MAX} clients"));
+    }
+    at_most("duration_ms", workload.duration_ms, DURATION_MS_MAX)?;
+    at_most("burst_ms", workload.burst_ms, DURATION_MS_MAX)?;
+    at_most("rest_ms", workload.rest_ms, DURATION_MS_MAX)?;
+    at_most("keys", workload.keys, NUMBER_MAX)?;
+    // A value begins with its name, which is longer than the shortest limits.
+    at_most("value_bytes_max", workload.value_bytes_max, VALUE_BYTES_MAX)?;
+    for (position, client) in workload.clients.iter().enumerate() {
+        let of_client = |reason| format!("client {position}: {reason}");
+        if let Some(home) = client.home {
+            check_member(plan, home).map_err(of_client)?;
+        }
+        between("patience_ms", client.patience_ms, 1, TIMEOUT_MS_MAX).map_err(of_client)?;
+        between("server_timeout_ms", client.server_timeout_ms, 1, TIMEOUT_MS_MAX).map_err(of_client)?;
+        at_most("pause_ms_max", client.pause_ms_max, DURATION_MS_MAX).map_err(of_client)?;
+        at_most("read_back_percent", client.read_back_percent, 100).map_err(of_client)?;
+        check_mix(&client.mix).map_err(of_client)?;
+    }
+    Ok(())
+}
+
+fn check_mix(mix: &OperationMix) -> Result<(), String> {
+    let weights = mix.weights();
+    for weight in weights {
+        at_most("a weight of the mix", weight, NUMBER_MAX)?;
+    }
+    if weights.iter().sum::<u64>() == 0 {
+        return Err("the weights of the mix are all 0, so there is nothing to do".to_owned());
+    }
+    Ok(())
+}
+
+fn check_network(what: &str, network: &NetworkPlan) -> Result<(), String> {
+    let NetworkPlan { latency_min_us, latency_max_us } = *network;
+    at_most("latency_max_us", latency_max_us, DURATION_MS_MAX * 1_000)?;
+    // A latency is drawn from a range that does not contain its end.
+    if latency_min_us >= latency_max_us {
+        return Err(format!("{what} has no latency between {latency_min_us} and {latency_max_us} us"));
+    }
+    Ok(())
+}
+
+fn check_disk(disk: &DiskPlan) -> Result<(), String> {
+    check_disk_times(disk.shortest_us, disk.longest_us)?;
+    between("the disk's draws", disk.draws.into(), 1, 1_000)?;
+    at_most("stall_ms", disk.stall_ms, DURATION_MS_MAX)
+}
+
+fn check_disk_times(shortest_us: u64, longest_us: u64) -> Result<(), String> {
+    at_most("longest_us", longest_us, DURATION_MS_MAX * 1_000)?;
+    if shortest_us > longest_us {
+        return Err(format!("a disk takes no time between {shortest_us} and {longest_us} us"));
+    }
+    Ok(())
+}
+
+fn check_replica(replica: &ReplicaPlan) -> Result<(), String> {
+    between("heartbeat_interval_ms", replica.heartbeat_interval_ms, 10, 10_000)?;
+    between("checkpoint_interval_ms", replica.checkpoint_interval_ms, 1, DURATION_MS_MAX)?;
+    let sizes = [
+        ("checkpoint_bytes", replica.checkpoint_bytes),
+        ("overlay_bytes_max", replica.overlay_bytes_max),
+        ("snapshot_log_bytes", replica.snapshot_log_bytes),
+        ("tail_bytes_max", replica.tail_bytes_max),
+        ("unflushed_bytes_max", replica.unflushed_bytes_max),
+        ("read_batch_bytes_max", replica.read_batch_bytes_max),
+    ];
+    for (name, bytes) in sizes {
+        between(name, bytes, 1, NUMBER_MAX)?;
+    }
+    at_most("log_keep_bytes", replica.log_keep_bytes, NUMBER_MAX)
+}
+
+fn check_fault(plan: &Plan, fault: &Fault) -> Result<(), String> {
+    for target in fault.targets() {
+        if let Target::Member(member) = target {
+            check_member(plan, member)?;
+        }
+    }
+    match fault {
+        Fault::Split { side } => side.iter().try_for_each(|member| check_member(plan, *member)),
+        Fault::Loss { percent } => at_most("percent", *percent, 100),
+        Fault::Delay { latency_min_us, latency_max_us } => {
+            let delay = NetworkPlan { latency_min_us: *latency_min_us, latency_max_us: *latency_max_us };
+            check_network("the delayed network", &delay)
+        }
+        Fault::SlowDisk { shortest_us, longest_us, .. } => check_disk_times(*shortest_us, *longest_us),
+        _ => Ok(()),
+    }
+}
+
+fn check_broken(plan: &Plan) -> Result<(), String> {
+    for (position, broken) in plan.broken_for_ever.iter().enumerate() {
+        check_member(plan, broken.member)?;
+        if plan.broken_for_ever[..position].iter().any(|earlier| earlier.member == broken.member) {
+            return Err(format!("member {} is broken twice", broken.member));
+        }
+    }
+    if plan.broken_for_ever.len() as u64 > (plan.members - 1) / 2 {
+        return Err("only a minority may stay broken".to_owned());
+    }
+    Ok(())
+}
+
+fn check_member(plan: &Plan, member: u64) -> Result<(), String> {
+    if (1..=plan.members).contains(&member) { Ok(()) } else { Err(format!("there is no member {member}")) }
+}
+
+fn at_most(name: &str, number: u64, most: u64) -> Result<(), String> {
+    between(name, number, 0, most)
+}
+
+fn between(name: &str, number: u64, least: u64, most: u64) -> Result<(), String> {
+    if (least..=most).contains(&number) {
+        Ok(())
+    } else {
+        Err(format!("{name} is {number}, not between {least} and {most}"))
+    }
+}
