@@ -11,7 +11,8 @@
 //! `--log` writes what the nodes log to standard error, with the virtual time: `openraft=debug`, say.
 //!
 //! One process runs one simulation. Standard output ends with the report, a line of JSON. The exit code
-//! is 0 if every property held, 1 if not, and 2 if there was nothing to run.
+//! is 0 if every property held, 1 if not, 2 if there was nothing to run, and 3 if nothing wrong was seen
+//! but not everything was looked at.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -25,12 +26,12 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
-use crate::panics;
 use crate::plan::{self, Plan};
 use crate::recorder::Recorder;
 use crate::recorder::trace::TraceSink;
-use crate::report::{Report, resident_kib_max};
+use crate::report::{Report, Verdict, resident_kib_max};
 use crate::run::run;
+use crate::{mutants, panics};
 
 /// What the command line asks for.
 #[derive(Debug, Default)]
@@ -48,8 +49,7 @@ struct Arguments {
 /// Runs the program.
 pub fn main() -> ExitCode {
     match parse(std::env::args().skip(1)).and_then(execute) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
+        Ok(verdict) => ExitCode::from(verdict.exit_code()),
         Err(message) => {
             // Nothing can be done if standard error is closed.
             let _ = writeln!(io::stderr(), "error: {message}");
@@ -82,14 +82,13 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
     Ok(arguments)
 }
 
-/// Does what is asked; whether every property held.
-fn execute(arguments: Arguments) -> Result<bool, String> {
+/// Does what is asked; what it came to.
+fn execute(arguments: Arguments) -> Result<Verdict, String> {
     if arguments.list_mutants {
-        let names = Mutant::ALL.map(Mutant::name).join("\n");
-        return print(&format!("{names}\n")).map(|()| true);
+        return print(&list_of_mutants()).map(|()| Verdict::Passed);
     }
     if let Some(seed) = arguments.show_plan {
-        return print(&plan::derive(seed).to_json()).map(|()| true);
+        return print(&plan::derive(seed).to_json()).map(|()| Verdict::Passed);
     }
     let plan = match (arguments.seed, &arguments.plan) {
         (Some(seed), None) => plan::derive(seed),
@@ -106,15 +105,21 @@ fn execute(arguments: Arguments) -> Result<bool, String> {
         .tempdir()
         .map_err(|error| format!("cannot make a scratch folder: {error}"))?;
     let recorder = Arc::new(Recorder::new(trace_sink(arguments.trace.as_deref())?));
-    let history_checked = run(&plan, scratch.path(), &recorder);
+    let checked = run(&plan, scratch.path(), &recorder);
     recorder.finish_trace().map_err(|error| format!("cannot write the trace: {error}"))?;
-    let report = Report::new(plan.seed, recorder.summary(), history_checked, resident_kib_max());
-    if let (false, Some(folder)) = (report.passed(), &arguments.output) {
+    let report = Report::new(plan.seed, recorder.summary(), checked, resident_kib_max());
+    if let (true, Some(folder)) = (report.verdict() != Verdict::Passed, &arguments.output) {
         keep(folder, &plan, &recorder)
             .map_err(|error| format!("cannot write to {}: {error}", folder.display()))?;
     }
     print(&format!("{}\n", report.to_json()))?;
-    Ok(report.passed())
+    Ok(report.verdict())
+}
+
+/// A line for each mutant: its name and the properties that it may be convicted of, with tabs between.
+fn list_of_mutants() -> String {
+    let line = |mutant: Mutant| [&[mutant.name()], mutants::properties(mutant)].concat().join("\t") + "\n";
+    Mutant::ALL.map(line).concat()
 }
 
 /// Shows what nodes log. Off by default: formatting costs several times what the simulation does.

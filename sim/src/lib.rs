@@ -16,6 +16,7 @@
 //! | [`recorder`] | trace, history, and what nodes say of themselves |
 //! | [`oracles`] | what must hold, one file for each property |
 //! | [`run`] | the phases of a run |
+//! | [`mutants`] | what bugs that are put back may be convicted of |
 //! | [`command`], [`report`], [`panics`] | the program around one run |
 //!
 //! All of it exists only in builds with `--cfg madsim`, which `cargo xtask sim` sets:
@@ -32,6 +33,8 @@ pub mod cluster;
 pub mod command;
 #[cfg(madsim)]
 pub mod environment;
+#[cfg(madsim)]
+pub mod mutants;
 #[cfg(madsim)]
 pub mod nemesis;
 #[cfg(madsim)]

@@ -11,15 +11,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use madsim::time::{Instant, sleep};
+use quorate_jepsen::checker::Limits;
 
 use crate::cluster::Cluster;
 use crate::environment::SimulatedEnvironment;
 use crate::environment::simulation::simulate;
 use crate::nemesis;
+use crate::oracles::Violation;
 use crate::oracles::agreement::{Agreement, Found};
-use crate::oracles::{Violation, linearizability};
+use crate::oracles::linearizability::{self, Search};
+use crate::oracles::vacuity::Observed;
 use crate::panics;
 use crate::plan::{ClientPlan, Plan};
+use crate::power_loss;
 use crate::recorder::{NodeStatus, Recorder};
 use crate::workload::{Client, Ended, Workload, client_machine, key_name};
 
@@ -47,9 +51,21 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(50);
 const PROBE: u64 = 100;
 const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Runs `plan` with data directories below `directory`. Whatever is found is in the recorder. Whether
-/// the check of the history came to its end is the result, if there was one.
-pub fn run(plan: &Plan, directory: &Path, recorder: &Arc<Recorder>) -> Option<bool> {
+/// Why a run in which nothing wrong was seen proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotChecked(String);
+
+impl NotChecked {
+    /// What was not checked, and why.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+}
+
+/// Runs `plan` with data directories below `directory`. Whatever is found is in the recorder. An error if
+/// nothing was found, but not everything was looked at either.
+pub fn run(plan: &Plan, directory: &Path, recorder: &Arc<Recorder>) -> Result<(), NotChecked> {
     let simulation = || {
         simulate(plan.seed, TIME_LIMIT, || async {
             // `None`: a violation has ended the run.
@@ -61,14 +77,28 @@ pub fn run(plan: &Plan, directory: &Path, recorder: &Arc<Recorder>) -> Option<bo
         recorder.convict_afterwards(Violation::new(INVARIANT_BROKEN, evidence));
     }
     if recorder.has_violation() {
-        return None;
+        return Ok(());
     }
-    match linearizability::check(&recorder.history()) {
-        Ok(completed) => Some(completed.0),
+    match linearizability::check(&recorder.history(), &Limits::default()) {
         Err(violation) => {
             recorder.convict_afterwards(violation);
-            None
+            Ok(())
         }
+        Ok(Search::GivenUp { why }) => Err(NotChecked::new(why)),
+        Ok(Search::Completed) => match observed(recorder).silent() {
+            Some(silence) => Err(NotChecked::new(silence)),
+            None => Ok(()),
+        },
+    }
+}
+
+fn observed(recorder: &Recorder) -> Observed {
+    let summary = recorder.summary();
+    Observed {
+        terms: summary.terms,
+        entries: summary.entries,
+        stands: summary.stands,
+        disk_operations: power_loss::operations(),
     }
 }
 

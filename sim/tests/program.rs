@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use quorate_sim::plan::{OperationMix, derive};
 use serde_json::Value;
 
 /// A run of the simulator's program.
@@ -108,9 +109,24 @@ fn a_command_line_that_says_nothing_useful_is_refused() {
 }
 
 #[test]
-fn every_mutant_is_listed() {
+fn a_plan_that_cannot_be_run_is_no_finding() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("plan.json");
+    let mut plan = derive(1);
+    plan.workload.clients[0].mix = OperationMix::default();
+    std::fs::write(&path, plan.to_json()).expect("write");
+    let output = simulator(&["--plan", path_text(&path)]);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{stderr}");
+    assert!(stderr.contains("client 0"), "{stderr}");
+}
+
+#[test]
+fn every_mutant_is_listed_with_what_it_may_be_convicted_of() {
     let output = simulator(&["--list-mutants"]);
     let names = String::from_utf8(output.stdout).expect("names are text");
     let expected = quorate_environment::mutant::Mutant::ALL.map(|mutant| mutant.name());
-    assert_eq!(names.lines().collect::<Vec<_>>(), expected);
+    let found: Vec<Vec<&str>> = names.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(found.iter().map(|mutant| mutant[0]).collect::<Vec<_>>(), expected);
+    assert!(found.iter().all(|mutant| mutant.len() >= 2), "{names}");
 }

@@ -39,6 +39,11 @@ impl Digests {
         let evidence = format!("at index {index} {}, and {}", describe(known), describe(state));
         Err(Violation::new(EQUAL_STATES, evidence))
     }
+
+    /// At how many indexes a state stood.
+    pub fn count(&self) -> u64 {
+        self.by_index.len() as u64
+    }
 }
 
 #[cfg(test)]

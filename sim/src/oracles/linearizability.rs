@@ -12,23 +12,31 @@ pub const LINEARIZABLE: &str = "linearizable";
 /// The name of what can be said without a search.
 pub const REVISIONS_IN_ORDER: &str = "revisions in order";
 
-/// Convicts a history that no order explains. A search that is given up convicts nobody; whether it was
-/// is the result.
-pub fn check(history: &StoreHistory) -> Result<SearchCompleted, Violation> {
-    let report = check_store(history, &Limits::default());
+/// Convicts a history that no order explains. A search that reaches its `limits` convicts nobody, and
+/// acquits nobody either.
+pub fn check(history: &StoreHistory, limits: &Limits) -> Result<Search, Violation> {
+    let report = check_store(history, limits);
     if report.is_pass() {
-        return Ok(SearchCompleted(true));
+        return Ok(Search::Completed);
     }
     if !report.is_violation() {
-        return Ok(SearchCompleted(false));
+        return Ok(Search::GivenUp { why: report.to_string() });
     }
     let property = if report.verdict.certificate().is_some() { LINEARIZABLE } else { REVISIONS_IN_ORDER };
     Err(Violation::new(property, report.to_string()))
 }
 
-/// Whether the search came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SearchCompleted(pub bool);
+/// How far the search of a history that convicts nobody came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// To its end: there is an order.
+    Completed,
+    /// To its limits: nothing is known.
+    GivenUp {
+        /// Where.
+        why: String,
+    },
+}
 
 #[cfg(test)]
 mod tests {
@@ -46,11 +54,10 @@ mod tests {
 
     #[test]
     fn a_lost_write_is_convicted() {
-        assert_eq!(
-            check(&history(StoreAnswer::Found { value: b"x".to_vec(), revision: 4 })),
-            Ok(SearchCompleted(true))
-        );
-        let violation = check(&history(StoreAnswer::Absent)).expect_err("the write is gone");
+        let limits = Limits::default();
+        let found = StoreAnswer::Found { value: b"x".to_vec(), revision: 4 };
+        assert_eq!(check(&history(found), &limits), Ok(Search::Completed));
+        let violation = check(&history(StoreAnswer::Absent), &limits).expect_err("the write is gone");
         assert_eq!(violation.property, LINEARIZABLE);
     }
 
@@ -59,7 +66,22 @@ mod tests {
         let mut history = history(StoreAnswer::Found { value: b"x".to_vec(), revision: 4 });
         let put = history.invoke(1, b"other", StoreCall::Put { value: b"y".to_vec() }, 50);
         history.ok(put, StoreAnswer::Written { revision: 4 }, 60);
-        let violation = check(&history).expect_err("revision 4 was taken");
+        let violation = check(&history, &Limits::default()).expect_err("revision 4 was taken");
         assert_eq!(violation.property, REVISIONS_IN_ORDER);
+    }
+
+    #[test]
+    fn a_search_that_is_given_up_does_not_count_as_completed() {
+        // Puts of unknown outcome, one of which was read: which of them took effect is to be searched.
+        let mut history = StoreHistory::new();
+        for process in 0..4 {
+            let put = history.invoke(process, b"k", StoreCall::Put { value: vec![process as u8] }, 10);
+            history.unknown(put, 20);
+        }
+        let get = history.invoke(9, b"k", StoreCall::Get, 30);
+        history.ok(get, StoreAnswer::Found { value: vec![3], revision: 4 }, 40);
+        let search = check(&history, &Limits { steps_per_key_max: 1 });
+        assert!(matches!(search, Ok(Search::GivenUp { .. })), "{search:?}");
+        assert_eq!(check(&history, &Limits::default()), Ok(Search::Completed));
     }
 }

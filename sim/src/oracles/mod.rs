@@ -11,8 +11,10 @@
 //! | [`entries`] | a committed entry never changes | State Machine Safety, Raft paper figure 3 |
 //! | [`digests`] | equal states at equal index | replicas are deterministic; etcd #13766 |
 //! | [`served`] | a node serves nothing older than it has served | openraft #1511 |
-//! | [`ages`] | a stale answer is not older than it says | our API |
+//! | [`ages`] | an answer, linearizable or stale, is not older than it says | our API |
 //! | [`agreement`] | in the end all nodes have what was acknowledged | issue part 8 |
+//!
+//! [`vacuity`] watches the oracles: a run in which they were told nothing does not count.
 
 pub mod ages;
 pub mod agreement;
@@ -22,6 +24,7 @@ pub mod leaders;
 pub mod linearizability;
 pub mod served;
 mod timeline;
+pub mod vacuity;
 pub mod votes;
 
 use std::fmt;

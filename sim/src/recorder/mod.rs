@@ -119,6 +119,8 @@ pub struct Summary {
     pub terms: u64,
     /// Entries that were applied.
     pub entries: u64,
+    /// Indexes at which a node's state stood.
+    pub stands: u64,
 }
 
 impl Recorder {
@@ -301,21 +303,29 @@ impl Recorder {
         self.seen().history.unknown(operation, now_ns);
     }
 
-    /// A read, linearizable or stale, was answered by `member` from the state at `revision`.
+    /// A linearizable read, sent at `invoked_ns`, was answered by `member` from the state at `revision`.
+    /// Its end is told to [`Recorder::ok`] as well.
     pub fn served(&self, member: u64, invoked_ns: u64, revision: u64) {
         let now_ns = self.now_ns();
         let mut seen = self.seen();
         let judgement = seen.served.observe(member, invoked_ns, now_ns, revision);
         seen.judge(now_ns, judgement);
+        let judgement = seen.ages.observe_linearizable(member, invoked_ns, revision);
+        seen.judge(now_ns, judgement);
     }
 
-    /// A stale read was answered by `member` from the state at `revision`, `age_ns` old.
-    pub fn served_stale(&self, member: u64, invoked_ns: u64, age_ns: u64, revision: u64) {
+    /// A stale read, sent at `invoked_ns`, was answered by `member` from the state at `revision`, which is
+    /// `age_ns` old, if the member can say.
+    pub fn served_stale(&self, member: u64, invoked_ns: u64, age_ns: Option<u64>, revision: u64) {
         let now_ns = self.now_ns();
         let mut seen = self.seen();
         seen.answered += 1;
-        let judgement = seen.ages.observe(member, invoked_ns, age_ns, revision);
+        let judgement = seen.served.observe(member, invoked_ns, now_ns, revision);
         seen.judge(now_ns, judgement);
+        if let Some(age_ns) = age_ns {
+            let judgement = seen.ages.observe_stale(member, invoked_ns, age_ns, revision);
+            seen.judge(now_ns, judgement);
+        }
     }
 
     /// How many operations have been answered.
@@ -346,6 +356,7 @@ impl Recorder {
             faults_indeterminate: faults(Installed::Indeterminate),
             terms: seen.leaders.terms(),
             entries: seen.entries.count(),
+            stands: seen.digests.count(),
         }
     }
 

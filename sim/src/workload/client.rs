@@ -91,10 +91,7 @@ impl Client {
             let pause = Duration::from_millis(dice.range(0..=plan.pause_ms_max));
             let member = plan.home.unwrap_or_else(|| dice.range(1..=members));
             let key = key_name(dice.range(0..=workload.keys - 1));
-            let mix = plan.mix;
-            let choice =
-                dice.weighted(&[mix.get, mix.get_stale, mix.put, mix.put_if, mix.delete, mix.delete_if]);
-            let answered = match choice {
+            let answered = match dice.weighted(&plan.mix.weights()) {
                 0 => matches!(self.call(member, &key, StoreCall::Get).await, Ended::Answered(_)),
                 1 => matches!(self.get_stale(member, &key).await, Ended::Answered(_)),
                 other => {
@@ -222,10 +219,8 @@ impl Client {
         let exchanged = self.exchange(member, key, &StoreCall::Get, Consistency::Stale).await;
         let ended = self.interpret(member, &StoreCall::Get, exchanged, |answer, details| {
             if let Some(details) = details {
-                recorder.served(member, invoked_ns, details.revision);
-                if let Some(age) = details.age {
-                    recorder.served_stale(member, invoked_ns, age.as_nanos() as u64, details.revision);
-                }
+                let age_ns = details.age.map(|age| age.as_nanos() as u64);
+                recorder.served_stale(member, invoked_ns, age_ns, details.revision);
             }
             found(&answer)
         });

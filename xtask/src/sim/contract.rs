@@ -10,7 +10,8 @@
 //!
 //! * `--seed S` derives the plan from the seed, an unsigned 64-bit number. `--plan FILE` reads a plan
 //!   that was written before; its seed is in it.
-//! * `--mutant NAME` puts one bug back. `--list-mutants` prints the names, one a line, and exits 0.
+//! * `--mutant NAME` puts one bug back. `--list-mutants` prints a line for each and exits 0: the name and
+//!   the properties that the bug may be convicted of, with tabs between.
 //! * `--trace FILE` writes what happened, one line an event, byte-identical for equal seeds: no
 //!   addresses, paths, process IDs or wall clock times. `--trace -` writes it to standard output,
 //!   before the report.
@@ -25,8 +26,11 @@
 //!
 //! **Exit code**: 0 passed, 1 a property was violated (the report says which). A panic of a node inside
 //! the simulation is a violation too, of the property `invariant broken`, with the panic's message as
-//! evidence. Anything else (another code, a signal, no report, a report that contradicts the code, no
-//! end within the time limit) is a failure of the harness, and is counted apart from violations.
+//! evidence. 3: nothing wrong was seen, but not everything was looked at (the search of the history was
+//! given up, or a source of observations was silent); the report's evidence says what. That, and anything
+//! else (another code, a signal, no report, a report that contradicts the code or does not say that the
+//! history was checked, no end within the time limit), is a failure of the harness, and is counted apart
+//! from violations.
 
 use std::collections::BTreeMap;
 
@@ -36,6 +40,8 @@ use serde::{Deserialize, Serialize};
 pub const EXIT_PASSED: i32 = 0;
 /// The exit code of a run in which a property was violated.
 pub const EXIT_VIOLATED: i32 = 1;
+/// The exit code of a run in which not everything was looked at.
+pub const EXIT_NOT_CHECKED: i32 = 3;
 
 /// What one simulation came to: the last line of the simulator's standard output.
 ///
@@ -64,18 +70,27 @@ pub struct Report {
     /// How many faults of each kind the plan asked for in vain, such as a kill of a dead node.
     #[serde(default)]
     pub faults_skipped: BTreeMap<String, u64>,
+    /// How many faults of each kind came in another way than planned, such as a loss of power that was
+    /// to come in the middle of a disk operation and came at a quiet moment.
+    #[serde(default)]
+    pub faults_indeterminate: BTreeMap<String, u64>,
+    /// Whether the history was checked to its end, and found good. A run passes only with that.
+    #[serde(default)]
+    pub history_checked: bool,
     /// The most memory the process ever had resident.
     pub resident_kib_max: u64,
 }
 
 /// Whether a run passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Every property held.
     Passed,
     /// A property was violated.
     Failed,
+    /// Nothing wrong was seen, but not everything was looked at.
+    NotChecked,
 }
 
 /// How one process of the simulator ended.
@@ -97,7 +112,7 @@ pub enum Outcome {
 /// Reads how a process ended from its exit code and its last line of standard output.
 pub fn interpret(code: Option<i32>, last_line: Option<&str>, ended: &str, stderr_tail: String) -> Outcome {
     let broken = |what: String| Outcome::Broken { what, stderr_tail: stderr_tail.clone() };
-    if !matches!(code, Some(EXIT_PASSED | EXIT_VIOLATED)) {
+    if !matches!(code, Some(EXIT_PASSED | EXIT_VIOLATED | EXIT_NOT_CHECKED)) {
         return broken(format!("the simulator ended with {ended}"));
     }
     let Some(line) = last_line else {
@@ -108,7 +123,14 @@ pub fn interpret(code: Option<i32>, last_line: Option<&str>, ended: &str, stderr
         Err(reason) => return broken(format!("the last line is not a report ({reason}): {line}")),
     };
     match (code, report.verdict) {
-        (Some(EXIT_PASSED), Verdict::Passed) => Outcome::Passed(report),
+        (Some(EXIT_PASSED), Verdict::Passed) if report.history_checked => Outcome::Passed(report),
+        (Some(EXIT_PASSED), Verdict::Passed) => {
+            broken("not checked: the report does not say that the history was checked".to_owned())
+        }
+        (Some(EXIT_NOT_CHECKED), Verdict::NotChecked) => {
+            let reason = report.evidence.unwrap_or_else(|| "(the report does not say why)".to_owned());
+            broken(format!("not checked: {reason}"))
+        }
         (Some(EXIT_VIOLATED), Verdict::Failed) => Outcome::Violated(report),
         (_, verdict) => broken(format!("the report says {verdict:?}, but the simulator ended with {ended}")),
     }
@@ -119,7 +141,10 @@ mod tests {
     use super::*;
 
     const PASSED: &str = r#"{"seed":7,"verdict":"passed","virtual_seconds":31.5,"operations":400,
-        "trace_hash":"ab","faults":{"kill":2},"resident_kib_max":1000,"coverage":{"new":"field"}}"#;
+        "trace_hash":"ab","faults":{"kill":2},"history_checked":true,"resident_kib_max":1000,
+        "coverage":{"new":"field"}}"#;
+    const NOT_CHECKED: &str = r#"{"seed":7,"verdict":"not_checked","evidence":"given up","virtual_seconds":31.5,
+        "operations":400,"trace_hash":"ab","history_checked":false,"resident_kib_max":1000}"#;
     const FAILED: &str = r#"{"seed":7,"verdict":"failed","property":"linearizable","evidence":"k1",
         "virtual_seconds":31.5,"operations":400,"trace_hash":"ab","faults":{},"resident_kib_max":1000}"#;
 
@@ -151,5 +176,15 @@ mod tests {
         check_broken(Some(0), Some("segments left: 3"), "not a report");
         check_broken(Some(1), Some(PASSED), "the report says Passed");
         check_broken(Some(0), Some(FAILED), "the report says Failed");
+        check_broken(Some(0), Some(NOT_CHECKED), "the report says NotChecked");
+    }
+
+    #[test]
+    fn a_history_that_was_not_checked_passes_nobody() {
+        check_broken(Some(3), Some(NOT_CHECKED), "not checked: given up");
+        for unchecked in ["\"history_checked\":false", "\"other\":true"] {
+            let report = PASSED.replace("\"history_checked\":true", unchecked);
+            check_broken(Some(0), Some(&report), "not checked");
+        }
     }
 }

@@ -1,5 +1,6 @@
-//! Proof that the simulator can fail: each bug put back on purpose must be convicted.
+//! Proof that the simulator can fail: each bug put back on purpose must be convicted, and of what it does.
 
+use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -8,17 +9,19 @@ use crate::sim::contract::Outcome;
 use crate::sim::failure;
 use crate::sim::parallel::for_each_seed;
 use crate::sim::progress::Progress;
-use crate::sim::simulator::{Job, Origin, Simulator, Trace};
+use crate::sim::simulator::{Job, KnownMutant, Origin, Simulator, Trace};
 
 /// A mutant that survives this many seeds has escaped.
 pub const SEEDS_MAX: u64 = 300;
 
 /// What became of one mutant.
 #[derive(Debug, PartialEq, Eq)]
-struct Hunt {
+pub struct Hunt {
     mutant: String,
-    /// The lowest seed that convicted it, and of what.
-    conviction: Option<(u64, String)>,
+    /// The lowest seed that convicted it of a property that it violates, and of which.
+    pub conviction: Option<(u64, String)>,
+    /// The lowest seed that convicted it of something else, and of what. That proves nothing.
+    pub misjudgement: Option<(u64, String)>,
     /// How many seeds were tried.
     tried: u64,
     /// Seeds on which the harness broke: they convict nobody.
@@ -33,27 +36,45 @@ pub fn check(simulator: &Simulator, start: u64, jobs: usize, limit: Duration) ->
             "the simulator knows no mutants, so nothing proves that it can fail".to_owned(),
         ));
     }
+    let hunts = hunt_all(simulator, mutants, start, jobs, limit)?;
+    Ok(conclude(&hunts))
+}
+
+/// Prints what became of all mutants; whether each was convicted of what it does.
+pub fn conclude(hunts: &[Hunt]) -> bool {
+    let convicted = hunts.iter().filter(|hunt| hunt.conviction.is_some()).count();
+    print_table(hunts);
+    println!("mutants: {convicted} convicted, {} survived {SEEDS_MAX} seeds", hunts.len() - convicted);
+    convicted == hunts.len()
+}
+
+/// Hunts each of `mutants` and tells of each as its hunt ends.
+pub fn hunt_all(
+    simulator: &Simulator,
+    mutants: Vec<KnownMutant>,
+    start: u64,
+    jobs: usize,
+    limit: Duration,
+) -> Result<Vec<Hunt>, Error> {
     let mut hunts = Vec::new();
     for mutant in mutants {
         let hunt = hunt(simulator, mutant, start, jobs, limit)?;
         println!("{}", describe(&hunt));
         hunts.push(hunt);
     }
-    let convicted = hunts.iter().filter(|hunt| hunt.conviction.is_some()).count();
-    print_table(&hunts);
-    println!("mutants: {convicted} convicted, {} survived {SEEDS_MAX} seeds", hunts.len() - convicted);
-    Ok(convicted == hunts.len())
+    Ok(hunts)
 }
 
 fn hunt(
     simulator: &Simulator,
-    mutant: String,
+    mutant: KnownMutant,
     start: u64,
     jobs: usize,
     limit: Duration,
 ) -> Result<Hunt, Error> {
-    let mut progress = Progress::new(&mutant, SEEDS_MAX);
-    let mut hunt = Hunt { mutant: mutant.clone(), conviction: None, tried: 0, broken: 0 };
+    let KnownMutant { name, properties } = mutant;
+    let mut progress = Progress::new(&name, SEEDS_MAX);
+    let mut hunt = Hunt { mutant: name.clone(), conviction: None, misjudgement: None, tried: 0, broken: 0 };
     let mut first_error = None;
     let last = start.saturating_add(SEEDS_MAX - 1);
     for_each_seed(
@@ -62,7 +83,7 @@ fn hunt(
         |seed| {
             let job = Job {
                 origin: Origin::Seed(seed),
-                mutant: Some(mutant.clone()),
+                mutant: Some(name.clone()),
                 trace: Trace::Off,
                 output: None,
             };
@@ -75,9 +96,14 @@ fn hunt(
                 Ok(Outcome::Passed(_)) => {}
                 Ok(Outcome::Violated(report)) => {
                     let property = report.property.unwrap_or_default();
+                    let judgement = if properties.contains(&property) {
+                        &mut hunt.conviction
+                    } else {
+                        &mut hunt.misjudgement
+                    };
                     // Seeds end out of order; the lowest is the one that is the same next time.
-                    if hunt.conviction.as_ref().is_none_or(|(lowest, _)| seed < *lowest) {
-                        hunt.conviction = Some((seed, property));
+                    if judgement.as_ref().is_none_or(|(lowest, _)| seed < *lowest) {
+                        *judgement = Some((seed, property));
                     }
                 }
                 Ok(broken @ Outcome::Broken { .. }) => {
@@ -100,15 +126,17 @@ fn hunt(
 }
 
 fn describe(hunt: &Hunt) -> String {
-    match &hunt.conviction {
-        Some((seed, _)) => {
-            format!(
-                "{}: found by seed {seed} (cargo xtask sim --seed {seed} --mutant {} --trace)",
-                hunt.mutant, hunt.mutant
-            )
-        }
-        None => format!("{}: SURVIVED {} seeds", hunt.mutant, hunt.tried),
+    let mutant = &hunt.mutant;
+    let replay = |seed: &u64| format!("cargo xtask sim --seed {seed} --mutant {mutant} --trace");
+    let mut text = match &hunt.conviction {
+        Some((seed, _)) => format!("{mutant}: found by seed {seed} ({})", replay(seed)),
+        None => format!("{mutant}: SURVIVED {} seeds", hunt.tried),
+    };
+    if let Some((seed, property)) = &hunt.misjudgement {
+        write!(text, "\n  but seed {seed} convicts it of what it does not do: {property} ({})", replay(seed))
+            .expect("writing to a string does not fail");
     }
+    text
 }
 
 fn print_table(hunts: &[Hunt]) {

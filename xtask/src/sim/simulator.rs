@@ -34,6 +34,15 @@ pub struct Simulator {
     _copy: Option<TempDir>,
 }
 
+/// A bug that can be put back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownMutant {
+    /// Its name.
+    pub name: String,
+    /// The properties that it violates. A conviction of anything else says that the harness is wrong.
+    pub properties: Vec<String>,
+}
+
 /// One simulation to run.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -109,8 +118,8 @@ impl Simulator {
         }
     }
 
-    /// The names of the bugs that can be put back.
-    pub fn mutants(&self) -> Result<Vec<String>, Error> {
+    /// The bugs that can be put back.
+    pub fn mutants(&self) -> Result<Vec<KnownMutant>, Error> {
         let output = self
             .command()
             .arg("--list-mutants")
@@ -123,8 +132,8 @@ impl Simulator {
                 status: output.status,
             });
         }
-        let names = String::from_utf8_lossy(&output.stdout);
-        Ok(names.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
+        let lines = String::from_utf8_lossy(&output.stdout);
+        Ok(lines.lines().filter(|line| !line.trim().is_empty()).map(known_mutant).collect())
     }
 
     /// Runs one simulation to its end, or kills it when `limit` has passed.
@@ -189,6 +198,12 @@ impl Simulator {
         }
         command
     }
+}
+
+fn known_mutant(line: &str) -> KnownMutant {
+    let mut words = line.split('\t').map(str::trim).map(str::to_owned);
+    let name = words.next().expect("splitting gives at least one part");
+    KnownMutant { name, properties: words.collect() }
 }
 
 fn add_arguments(command: &mut Command, job: &Job) {

@@ -6,6 +6,14 @@ use std::time::Duration;
 
 use crate::sim::contract::{Outcome, Report};
 
+/// What became of the faults of one kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct FaultCounts {
+    installed: u64,
+    skipped: u64,
+    indeterminate: u64,
+}
+
 /// Totals over many seeds.
 #[derive(Debug, Default)]
 pub struct Summary {
@@ -20,7 +28,7 @@ pub struct Summary {
     operations: u64,
     operations_min: Option<u64>,
     resident_kib_max: u64,
-    faults: BTreeMap<String, (u64, u64)>,
+    faults: BTreeMap<String, FaultCounts>,
 }
 
 impl Summary {
@@ -51,10 +59,13 @@ impl Summary {
         self.operations += report.operations;
         self.resident_kib_max = self.resident_kib_max.max(report.resident_kib_max);
         for (kind, count) in &report.faults {
-            self.faults.entry(kind.clone()).or_default().0 += count;
+            self.faults.entry(kind.clone()).or_default().installed += count;
         }
         for (kind, count) in &report.faults_skipped {
-            self.faults.entry(kind.clone()).or_default().1 += count;
+            self.faults.entry(kind.clone()).or_default().skipped += count;
+        }
+        for (kind, count) in &report.faults_indeterminate {
+            self.faults.entry(kind.clone()).or_default().indeterminate += count;
         }
     }
 
@@ -98,14 +109,14 @@ impl fmt::Display for Described<'_> {
             summary.operations_min.unwrap_or(0)
         )?;
         writeln!(f, "largest process {:.0} MiB resident", summary.resident_kib_max as f64 / 1024.0)?;
-        write!(f, "faults installed (skipped):")?;
+        write!(f, "faults installed (skipped, came otherwise than planned):")?;
         if summary.faults.is_empty() {
             write!(f, " none")?;
         }
-        for (kind, (installed, skipped)) in &summary.faults {
+        for (kind, FaultCounts { installed, skipped, indeterminate }) in &summary.faults {
             write!(f, " {kind} {installed}")?;
-            if *skipped > 0 {
-                write!(f, " ({skipped})")?;
+            if skipped + indeterminate > 0 {
+                write!(f, " ({skipped}, {indeterminate})")?;
             }
         }
         writeln!(f)?;

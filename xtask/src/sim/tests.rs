@@ -12,12 +12,13 @@ use super::simulator::{Job, Origin, Simulator, Trace};
 use super::{Arguments, determinism, mutants, run_with};
 
 /// Behaves by its seed: 13 violates, 14 panics, 15 hangs, 16 forgets its report, 17 differs from run to
-/// run; `weak` is convicted from seed 5 on, `strong` never.
+/// run, 19 does not check its history; `weak` is convicted from seed 5 on, `strong` never, and
+/// `odd` of what it does not do.
 const FAKE_SIMULATOR: &str = r#"
 seed=0 mutant= trace= output=
 while [ $# -gt 0 ]; do
     case "$1" in
-        --list-mutants) printf 'weak\nstrong\n'; exit 0 ;;
+        --list-mutants) printf 'weak\tlinearizable\todd\nstrong\tlinearizable\nodd\tother\n'; exit 0 ;;
         --seed) seed=$2 ;;
         --plan) seed=$(cat "$2") ;;
         --mutant) mutant=$2 ;;
@@ -32,18 +33,20 @@ if [ -n "$trace" ] && [ "$trace" != - ]; then
     [ "$seed" = 17 ] && echo "0.2 process $$" >> "$trace"
 fi
 [ "$trace" = - ] && echo "0.1 started $seed"
-totals='"virtual_seconds":30.5,"operations":300,"trace_hash":"00","faults":{"kill":2},"resident_kib_max":2048'
+totals='"virtual_seconds":30.5,"operations":300,"trace_hash":"00","faults":{"kill":2},"faults_indeterminate":{"kill":1},"history_checked":true,"resident_kib_max":2048'
 violated() {
     if [ -n "$output" ]; then mkdir -p "$output" && echo '{}' > "$output/plan.json"; fi
     printf '{"seed":%s,"verdict":"failed","property":"linearizable","evidence":"two\\nlines",%s}\n' "$seed" "$totals"
     exit 1
 }
 [ "$mutant" = weak ] && [ "$seed" -ge 5 ] && violated
+[ "$mutant" = odd ] && violated
 [ -z "$mutant" ] && case "$seed" in
     13) violated ;;
     14) echo "thread main panicked: no such node" >&2; exit 101 ;;
     15) exec sleep 1000 ;;
     16) exit 0 ;;
+    19) printf '{"seed":19,"verdict":"not_checked","evidence":"given up",%s}\n' "$totals"; exit 3 ;;
 esac
 echo "{\"seed\":$seed,\"verdict\":\"passed\",$totals}"
 "#;
@@ -106,7 +109,7 @@ fn a_campaign_in_which_all_seeds_pass_adds_them_up() {
         "virtual time 366 s",
         "3600 operations",
         "2 MiB",
-        "kill 24",
+        "kill 24 (0, 12)",
         "12 passed, 0 failed",
     ] {
         assert!(text.contains(expected), "no {expected:?} in {text}");
@@ -138,11 +141,12 @@ fn a_violation_fails_the_campaign_but_not_the_other_seeds() {
 }
 
 #[test]
-fn a_panic_a_hang_and_a_missing_report_are_failures_of_the_harness() {
+fn what_proves_nothing_is_a_failure_of_the_harness() {
     let stage = Stage::new();
     check_broken(&stage.simulate(14, LIMIT).1, "exit status: 101", "panicked: no such node");
     check_broken(&stage.simulate(15, Duration::from_millis(300)).1, "had not ended", "");
     check_broken(&stage.simulate(16, LIMIT).1, "printed no report", "");
+    check_broken(&stage.simulate(19, LIMIT).1, "not checked: given up", "");
     assert!(stage.failures().join("14/harness.txt").exists());
 }
 
@@ -165,10 +169,17 @@ fn determinism_is_judged_by_the_traces() {
 }
 
 #[test]
-fn a_mutant_that_survives_fails_the_check() {
+fn a_mutant_that_is_not_convicted_of_what_it_does_fails_the_check() {
     let stage = Stage::new();
-    assert_eq!(stage.simulator.mutants().expect("running the script"), ["weak", "strong"]);
-    assert!(!mutants::check(&stage.simulator, 1, 2, LIMIT).expect("running the script"));
+    let known = stage.simulator.mutants().expect("running the script");
+    assert_eq!(known.iter().map(|mutant| &mutant.name[..]).collect::<Vec<_>>(), ["weak", "strong", "odd"]);
+    assert_eq!(known[0].properties, ["linearizable", "odd"]);
+    let hunts = mutants::hunt_all(&stage.simulator, known, 1, 2, LIMIT).expect("running the script");
+    let found: Vec<_> = hunts.iter().map(|hunt| hunt.conviction.as_ref().map(|(seed, _)| *seed)).collect();
+    assert_eq!(found, [Some(5), None, None]);
+    assert_eq!(hunts[2].misjudgement, Some((1, "linearizable".to_owned())));
+    assert!(!mutants::conclude(&hunts));
+    assert!(mutants::conclude(&hunts[..1]));
 }
 
 #[test]
