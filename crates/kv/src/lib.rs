@@ -11,6 +11,12 @@
 //! past can still be found. One head record holds the numbers and the digest, and is written once for each
 //! proposal.
 //!
+//! A write transaction has one revision, and its changes are numbered inside of it. A read at a revision
+//! has the same answer for ever, or none any more once compaction gave the revision up. Compaction moves a
+//! mark; sweeps, which are commands too, remove what lies behind it, so that all replicas hold the same
+//! records. Sessions keep what their writes did, so that a repeated one has no second effect. Limits are
+//! replicated settings.
+//!
 //! All bytes that leave this crate, to disk or to other nodes, are versioned, carry explicit ordinals and
 //! are held by golden fixtures in the tests. Implementations of the tables run the suites in `conformance`
 //! (feature `testing`).

@@ -209,12 +209,12 @@ impl Machine {
         if watermark <= record.acknowledged_below {
             return Ok(());
         }
+        let from = SequenceKey { session, sequence: record.acknowledged_below }.encode();
         record.acknowledged_below = watermark;
         if record.outcome_count == 0 {
             return Ok(());
         }
         let mut freed = Vec::new();
-        let from = SequenceKey { session, sequence: 0 }.encode();
         let to = SequenceKey { session, sequence: watermark }.encode();
         let (from, to) = (Bound::Included(&from[..]), Bound::Excluded(&to[..]));
         tables.scan(Table::SessionOutcomes, from, to, Direction::Ascending, &mut |key, _| {

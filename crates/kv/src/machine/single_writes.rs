@@ -70,20 +70,26 @@ impl Machine {
     ) -> Result<Outcome, MachineError<T::Error>> {
         let keys_max = keys_max.clamp(1, self.head.settings.get(Setting::DeleteRangeKeysMax));
         let mut writer = Writer::new(&mut self.head, tables);
-        let mut deleted = 0;
-        // One more than it takes, to know whether there is anything left.
-        let scanned = scan_index(writer.tables, range, Direction::Ascending, DELETE_RANGE_SCANNED_MAX + 1)?;
-        let mut next = None;
-        for (scanned, (key, index)) in (0..).zip(scanned) {
-            if deleted == keys_max || scanned == DELETE_RANGE_SCANNED_MAX {
-                next = Some(key);
-                break;
+        let (mut deleted, mut scanned, mut left) = (0, 0, range.clone());
+        let next = 'range: loop {
+            // One more than are deleted, to know whether there is anything left.
+            let records_max = (keys_max - deleted + 1).min(DELETE_RANGE_SCANNED_MAX - scanned + 1);
+            let chunk = scan_index(writer.tables, &left, Direction::Ascending, records_max)?;
+            for (key, index) in &chunk {
+                if deleted == keys_max || scanned == DELETE_RANGE_SCANNED_MAX {
+                    break 'range Some(key.clone());
+                }
+                scanned += 1;
+                if index.live.is_some() {
+                    writer.delete(key, *index)?;
+                    deleted += 1;
+                }
             }
-            if index.live.is_some() {
-                writer.delete(&key, index)?;
-                deleted += 1;
+            match chunk.last() {
+                Some((last, _)) if chunk.len() as u64 == records_max => left = left.behind(last),
+                _ => break None,
             }
-        }
+        };
         Ok(Outcome::RangeDeleted { revision: self.head.revision, deleted, next })
     }
 }

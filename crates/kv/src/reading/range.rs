@@ -66,7 +66,10 @@ pub(crate) fn read_page<T: Tables>(
     let mut spent = Spent::default();
     let mut range = query.range.clone();
     let end = loop {
-        let records_max = budget.records.saturating_sub(spent.records).clamp(1, CHUNK_RECORDS_MAX);
+        // No more than the budget has left or the limit can use, and one to see whether there is more.
+        let budget_left = budget.records.saturating_sub(spent.records);
+        let limit_left = query.limit.map_or(u64::MAX, |limit| (limit - page.count).saturating_add(1));
+        let records_max = budget_left.min(limit_left).clamp(1, CHUNK_RECORDS_MAX);
         let chunk = scan_index(tables, &range, query.direction, records_max)?;
         let is_last = (chunk.len() as u64) < records_max;
         if let Some(end) = read_chunk(tables, query, budget, &chunk, &mut page, &mut spent)? {
