@@ -31,7 +31,15 @@ pub fn ci(workspace: &Workspace) -> Result<(), Error> {
 fn run_test_steps(workspace: &Workspace, steps: &mut Steps) {
     steps.run("tidy", || tidy::run(workspace).map(|()| None));
     // First what is quick to say no: whether a seed is one run is asked before anything rests on it.
-    steps.run("tests", || run_tests(cargo(workspace).args(["test", "--workspace", "--no-fail-fast"])));
+    steps.run("tests", || {
+        run_tests(cargo(workspace).args([
+            "test",
+            "--workspace",
+            "--features",
+            "quorate-jepsen/cli",
+            "--no-fail-fast",
+        ]))
+    });
     steps.run("tests in the simulated world", || {
         run_tests(cargo_for_simulation(workspace).args([
             "test",
@@ -55,7 +63,7 @@ fn run_lint_steps(workspace: &Workspace, steps: &mut Steps) {
             "--workspace",
             "--all-targets",
             "--features",
-            "xtask/bench",
+            "xtask/bench,quorate-jepsen/cli",
             "--",
             "--deny",
             "warnings",
