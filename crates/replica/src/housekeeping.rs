@@ -106,10 +106,12 @@ pub(crate) async fn keep_snapshot_sound<E: Environment>(
         if let Select2::First(()) = E::Runtime::select2(shutdown.cancelled(), rejected.notified()).await {
             return;
         }
-        let rechecked = E::Runtime::select2(shutdown.cancelled(), inner.storage.recheck_snapshot()).await;
-        if let Select2::First(()) | Select2::Second(Err(_)) = rechecked {
-            // A storage that has failed for good has told whoever waits for `failed`.
-            return;
+        match E::Runtime::select2(shutdown.cancelled(), inner.storage.recheck_snapshot()).await {
+            Select2::First(()) => return,
+            Select2::Second(Ok(())) => {}
+            Select2::Second(Err(failure)) => {
+                tracing::warn!(%failure, "the newest snapshot could not be looked at");
+            }
         }
     }
 }
