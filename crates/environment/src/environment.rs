@@ -47,7 +47,8 @@ pub trait Environment: Clone + Debug + Send + Sync + 'static {
     where
         F: Future<Output = ()> + Send + 'static;
 
-    /// Starts a storage worker. See [`crate::worker`].
+    /// Starts a storage worker. See [`crate::worker`]. If the world has no thread for it, the worker has
+    /// ended before its first job, and gives every job back.
     fn spawn_worker<W: Worker>(&self, name: &str, worker: W) -> (WorkerHandle<W::Job>, WorkerFinished);
 
     /// Lets the world witness a fact about this node, if there is one. Nobody listens, but in a

@@ -79,13 +79,14 @@ impl Environment for TokioEnvironment {
 
     fn spawn_worker<W: Worker>(&self, name: &str, worker: W) -> (WorkerHandle<W::Job>, WorkerFinished) {
         let (handle, finished, worker_loop) = worker_channel(worker);
-        std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || {
-                let _guard = AbortOnPanic;
-                worker_loop.run_blocking();
-            })
-            .expect("the operating system gives a thread to the storage worker");
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let _guard = AbortOnPanic;
+            worker_loop.run_blocking();
+        });
+        if let Err(error) = thread {
+            // What cannot go on without it says so; a worker of a transfer is no reason to stop a node.
+            tracing::error!(worker = name, %error, "the operating system gives no thread");
+        }
         (handle, finished)
     }
 }
