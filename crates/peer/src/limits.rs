@@ -61,7 +61,7 @@ pub const ABANDONED_CLOSE: Duration = Duration::from_secs(120);
 pub const WRITE_STALL_MAX: Duration = Duration::from_secs(10);
 
 /// How long a node that stops goes on to write the answers that it has given.
-pub const LAST_ANSWERS_MAX: Duration = Duration::from_millis(500);
+pub const LAST_ANSWERS_MAX: Duration = Duration::from_millis(1_000);
 
 /// How many bytes may wait in a connection's outbox. It must take the largest frame.
 pub const OUTBOX_BYTES_MAX: usize = FRAME_PAYLOAD_BYTES_MAX + (1 << 20);

@@ -116,13 +116,15 @@ async fn a_refusal_of_the_application_is_certain() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_that_a_stopping_node_has_given_still_go_out() {
-    const CALLS: usize = 64;
+    // More than the kernel takes at once.
+    const CALLS: usize = 12;
+    const CALL_BYTES: usize = 1 << 20;
 
     let environment = TokioEnvironment::new();
     let (node, _directory) = start(&environment, 2).await;
     let peers = peers_of(&environment, 1);
     node.handler.gate.forget_permits(usize::MAX);
-    let payload = vec![7; 64 << 10];
+    let payload = vec![7; CALL_BYTES];
     let (id, member, handler) = (node.id(), node.member(), node.handler.clone());
     let deadline = environment.now() + PATIENCE;
     let calls =
