@@ -5,6 +5,7 @@
 //! about a store whose price is the flush.
 
 mod addresses;
+mod checker;
 mod cluster;
 mod failover;
 mod http_probe;
@@ -38,6 +39,8 @@ enum Bench {
     Failover(failover::Arguments),
     /// Memory and processor time of `quorate dev` that nobody uses.
     Idle(idle::Arguments),
+    /// The checker of histories: time and memory, by itself or against Porcupine.
+    Checker(checker::Arguments),
     /// How soon a node with many keys serves again.
     Start(start::Arguments),
 }
@@ -48,6 +51,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
         Bench::Store(arguments) => store::run(workspace, arguments),
         Bench::Failover(arguments) => failover::run(workspace, arguments),
         Bench::Idle(arguments) => idle::run(workspace, arguments),
+        Bench::Checker(arguments) => checker::run(workspace, arguments),
         Bench::Start(arguments) => start::run(workspace, arguments),
     }
 }
