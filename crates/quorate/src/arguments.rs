@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use quorate_api::query;
 
 /// A replicated key-value store: linearizable by default, any node answers any request.
 ///
@@ -97,7 +98,8 @@ pub struct ServeSettings {
     #[arg(long, env = "QUORATE_PEER_LISTEN", value_name = "HOST:PORT")]
     pub peer_listen: Option<String>,
 
-    /// The URL at which clients reach this node, told to the other nodes [default: http://LISTEN].
+    /// The URL at which clients reach this node, told to the other nodes [default: where it listens].
+    /// Needed if it listens at every address of its machine (0.0.0.0).
     #[arg(long, env = "QUORATE_ADVERTISE_URL", value_name = "URL")]
     pub advertise_url: Option<String>,
 
@@ -125,7 +127,7 @@ pub struct ConnectionArguments {
     pub endpoints: Vec<String>,
 
     /// How long the whole request may take.
-    #[arg(long, default_value = "5s", value_parser = parse_duration, value_name = "TIME")]
+    #[arg(long, default_value = "5s", value_parser = parse_timeout, value_name = "TIME")]
     pub timeout: Duration,
 }
 
@@ -181,6 +183,9 @@ pub struct StatusArguments {
     pub connection: ConnectionArguments,
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    quorate_api::parse_duration(text).ok_or_else(|| format!("'{text}' is not a time like 500ms, 5s or 1m"))
+fn parse_timeout(text: &str) -> Result<Duration, String> {
+    query::parse_timeout(text).ok_or_else(|| {
+        let longest_s = query::TIMEOUT_MAX.as_secs();
+        format!("'{text}' is not a time like 500ms, 5s or 1m, more than zero and at most {longest_s}s")
+    })
 }

@@ -2,16 +2,22 @@
 
 use std::fmt::Write as _;
 
-use quorate_client::{Client, ClientBuilder, ClusterStatus, Condition, Consistency};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use quorate_client::{Client, ClientBuilder, ClientError, ClusterStatus, Condition, Consistency};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::arguments::{ConnectionArguments, DeleteArguments, GetArguments, PutArguments, StatusArguments};
 use crate::error::CommandError;
 
+/// The longest value that any cluster can be set to accept, in bytes. The cluster's own limit, which it
+/// alone knows, is at most this.
+const VALUE_BYTES_MAX: u64 = 8 << 20;
+
 /// Prints the revision of the change.
 pub async fn put(arguments: PutArguments) -> Result<(), CommandError> {
+    // First what may be wrong with the command: nobody wants to learn that after a long input.
+    let client = client(arguments.connection)?;
     let value = match arguments.value.as_deref() {
-        Some("-") | None => read_standard_input().await?,
+        Some("-") | None => read_value(tokio::io::stdin()).await?,
         Some(value) => value.as_bytes().to_vec(),
     };
     let condition = match (arguments.if_revision, arguments.if_absent) {
@@ -19,7 +25,7 @@ pub async fn put(arguments: PutArguments) -> Result<(), CommandError> {
         (None, true) => Condition::Absent,
         (None, false) => Condition::Always,
     };
-    let written = client(arguments.connection)?.put_if(&arguments.key, value, condition).await?;
+    let written = client.put_if(&arguments.key, value, condition).await?;
     print(format!("{}\n", written.revision).as_bytes()).await
 }
 
@@ -52,12 +58,20 @@ pub async fn status(arguments: StatusArguments) -> Result<(), CommandError> {
 }
 
 fn client(connection: ConnectionArguments) -> Result<Client, CommandError> {
-    Ok(ClientBuilder::new(connection.endpoints).timeout(connection.timeout).build()?)
+    match ClientBuilder::new(connection.endpoints).timeout(connection.timeout).build() {
+        // The timeout has been looked at with the flags.
+        Err(ClientError::Settings(reason)) => Err(CommandError::Endpoints { reason }),
+        built => Ok(built?),
+    }
 }
 
-async fn read_standard_input() -> Result<Vec<u8>, CommandError> {
+/// Reads a value to its end, but no further than any cluster would accept.
+async fn read_value(input: impl AsyncRead + Unpin) -> Result<Vec<u8>, CommandError> {
     let mut value = Vec::new();
-    tokio::io::stdin().read_to_end(&mut value).await?;
+    input.take(VALUE_BYTES_MAX + 1).read_to_end(&mut value).await?;
+    if value.len() as u64 > VALUE_BYTES_MAX {
+        return Err(CommandError::ValueTooLong { bytes_max: VALUE_BYTES_MAX });
+    }
     Ok(value)
 }
 
@@ -92,4 +106,17 @@ fn describe(status: &ClusterStatus) -> String {
         line("member", format!("{} {part} {url} (peers: {})", member.node.member, member.peer_address));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_input_that_no_cluster_accepts_is_not_read_to_its_end() {
+        let longest = vec![7; VALUE_BYTES_MAX as usize];
+        assert_eq!(read_value(&longest[..]).await.expect("is read").len(), longest.len());
+        let refused = read_value(tokio::io::repeat(7)).await.expect_err("has no end");
+        assert!(refused.to_string().contains("8388608"), "{refused}");
+    }
 }

@@ -1,11 +1,13 @@
 //! From flags, environment and file to the settings of a node.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use quorate_replica::ReplicaOptions;
 use quorate_storage::StorageOptions;
 
 use crate::arguments::{ServeArguments, ServeSettings};
+use crate::client_url;
 
 /// Settings that do not make a node.
 #[derive(Debug, thiserror::Error)]
@@ -49,17 +51,48 @@ pub enum ConfigurationError {
 /// One node, completely configured.
 #[derive(Clone, Debug)]
 pub struct NodeConfiguration {
+    /// The member number.
+    pub member: u64,
+    /// Where the node keeps its data.
+    pub data_directory: PathBuf,
     /// `HOST:PORT` for clients.
     pub listen: String,
-    /// Everything else.
-    pub replica: ReplicaOptions,
+    /// `HOST:PORT` for peers.
+    pub peer_listen: String,
+    /// The URL at which clients reach the node, if that is not where it listens.
+    pub advertise_url: Option<String>,
+    /// Every initial member and where peers reach it.
+    pub initial_cluster: Vec<(u64, String)>,
+    /// How often a leader says that it is alive, in milliseconds.
+    pub heartbeat_interval_ms: u64,
+}
+
+impl NodeConfiguration {
+    /// What the replica is started with, once the node listens for clients at `bound`. An error if the
+    /// node cannot tell where clients reach it.
+    pub fn replica_options(self, bound: SocketAddr) -> Result<ReplicaOptions, ConfigurationError> {
+        let client_url = match self.advertise_url {
+            Some(url) => url,
+            None => client_url::of_listener(&self.listen, bound)?,
+        };
+        Ok(ReplicaOptions {
+            member: self.member,
+            data_directory: self.data_directory,
+            peer_listen: self.peer_listen,
+            client_url,
+            initial_cluster: self.initial_cluster,
+            proposal_bytes_in_flight_max: PROPOSAL_BYTES_IN_FLIGHT_MAX,
+            heartbeat_interval_ms: self.heartbeat_interval_ms,
+            storage: StorageOptions::default(),
+        })
+    }
 }
 
 /// The default heartbeat interval. Elections start five to six intervals after the last heartbeat, so a
 /// failed leader is replaced in less than a second on a healthy network.
 pub const HEARTBEAT_INTERVAL_MS_DEFAULT: u64 = 100;
 /// Bytes of writes in flight on one node.
-pub const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 64 << 20;
+const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 64 << 20;
 
 /// The configuration that `arguments` and the file that they name amount to.
 pub fn load(arguments: ServeArguments) -> Result<NodeConfiguration, ConfigurationError> {
@@ -119,19 +152,15 @@ fn resolve(settings: ServeSettings) -> Result<NodeConfiguration, ConfigurationEr
         let reason = format!("{heartbeat_interval_ms} is not between 10 and 10000 milliseconds");
         return Err(ConfigurationError::Invalid { name: "heartbeat-interval-ms", reason });
     }
-    let client_url = settings.advertise_url.unwrap_or_else(|| format!("http://{listen}"));
+    let advertise_url = settings.advertise_url.map(|url| client_url::parse(&url)).transpose()?;
     Ok(NodeConfiguration {
+        member,
+        data_directory,
         listen,
-        replica: ReplicaOptions {
-            member,
-            data_directory,
-            peer_listen,
-            client_url,
-            initial_cluster,
-            proposal_bytes_in_flight_max: PROPOSAL_BYTES_IN_FLIGHT_MAX,
-            heartbeat_interval_ms,
-            storage: StorageOptions::default(),
-        },
+        peer_listen,
+        advertise_url,
+        initial_cluster,
+        heartbeat_interval_ms,
     })
 }
 
@@ -207,8 +236,22 @@ mod tests {
     fn defaults_fill_what_is_not_set() {
         let node = resolve(complete()).expect("complete settings");
         assert_eq!(node.listen, "127.0.0.1:7801");
-        assert_eq!(node.replica.client_url, "http://127.0.0.1:7801");
-        assert_eq!(node.replica.initial_cluster, vec![(1, "a:1".to_owned()), (2, "b:2".to_owned())]);
+        assert_eq!(node.initial_cluster, vec![(1, "a:1".to_owned()), (2, "b:2".to_owned())]);
+        let bound = "127.0.0.1:7801".parse().expect("an address");
+        let options = node.replica_options(bound).expect("clients can reach it");
+        assert_eq!(options.client_url, "http://127.0.0.1:7801");
+    }
+
+    #[test]
+    fn an_advertised_url_wins_over_the_address_and_has_to_be_one() {
+        let advertise = |url: &str| ServeSettings { advertise_url: Some(url.to_owned()), ..complete() };
+        let node = resolve(advertise("http://db2.example:80")).expect("complete settings");
+        let everywhere = "0.0.0.0:7801".parse().expect("an address");
+        assert_eq!(
+            node.replica_options(everywhere).expect("clients can reach it").client_url,
+            "http://db2.example:80"
+        );
+        assert!(refusal(advertise("db2.example")).contains("--advertise-url"));
     }
 
     #[test]

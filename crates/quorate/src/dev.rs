@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 
 use directories::ProjectDirs;
 use quorate_environment::{Environment, TokioEnvironment};
-use quorate_replica::ReplicaOptions;
-use quorate_storage::StorageOptions;
 use tokio::io::AsyncWriteExt;
 
 use crate::arguments::DevArguments;
-use crate::configuration::{HEARTBEAT_INTERVAL_MS_DEFAULT, NodeConfiguration, PROPOSAL_BYTES_IN_FLIGHT_MAX};
+use crate::configuration::{HEARTBEAT_INTERVAL_MS_DEFAULT, NodeConfiguration};
 use crate::error::CommandError;
 use crate::node::Node;
 use crate::signals::StopSignals;
@@ -24,7 +22,7 @@ const READY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// Runs three nodes until asked to stop or until one cannot go on.
 pub async fn run(arguments: DevArguments) -> Result<(), CommandError> {
-    let stop = StopSignals::catch()?;
+    let stop = StopSignals::catch().map_err(CommandError::Signals)?;
     let data_directory = match arguments.data_dir {
         Some(directory) => directory,
         None => default_data_directory()?,
@@ -33,21 +31,34 @@ pub async fn run(arguments: DevArguments) -> Result<(), CommandError> {
     for member in 1..=NODES {
         nodes.push(Node::start(configuration(member, arguments.port, &data_directory)).await?);
     }
-    let serve = async {
-        await_ready(&nodes).await;
-        tokio::io::stdout().write_all(welcome(&nodes, &data_directory).as_bytes()).await?;
-        let failures = nodes.iter().map(|node| Box::pin(node.failed()));
-        Err(CommandError::from(futures::future::select_all(failures).await.0))
-    };
     tokio::select! {
         biased;
         () = stop.requested() => {}
-        result = serve => return result,
+        error = serve(&nodes, &data_directory) => return Err(error),
     }
     tokio::io::stdout().write_all(b"\nStopping. The data stays where it is.\n").await?;
     // All at once and without handing leadership over: nobody stays to take it.
     futures::future::join_all(nodes.into_iter().map(Node::stop_with_the_cluster)).await;
     Ok(())
+}
+
+/// Greets the user when the nodes are ready. Resolves when one of them cannot go on, be it before that.
+async fn serve(nodes: &[Node], data_directory: &Path) -> CommandError {
+    let greet = async {
+        await_ready(nodes).await;
+        tokio::io::stdout().write_all(welcome(nodes, data_directory).as_bytes()).await
+    };
+    let mut failed = futures::future::select_all(nodes.iter().map(|node| Box::pin(node.failed())));
+    tokio::select! {
+        biased;
+        (error, ..) = &mut failed => return error.into(),
+        greeted = greet => {
+            if let Err(error) = greeted {
+                return error.into();
+            }
+        }
+    }
+    failed.await.0.into()
 }
 
 fn default_data_directory() -> Result<PathBuf, CommandError> {
@@ -58,19 +69,15 @@ fn default_data_directory() -> Result<PathBuf, CommandError> {
 fn configuration(member: u16, first_port: u16, data_directory: &Path) -> NodeConfiguration {
     let address = |number: u16, offset: u16| format!("127.0.0.1:{}", first_port + number - 1 + offset);
     NodeConfiguration {
+        member: u64::from(member),
+        data_directory: data_directory.join(format!("node-{member}")),
         listen: address(member, 0),
-        replica: ReplicaOptions {
-            member: u64::from(member),
-            data_directory: data_directory.join(format!("node-{member}")),
-            peer_listen: address(member, PEER_PORT_OFFSET),
-            client_url: format!("http://{}", address(member, 0)),
-            initial_cluster: (1..=NODES)
-                .map(|number| (u64::from(number), address(number, PEER_PORT_OFFSET)))
-                .collect(),
-            proposal_bytes_in_flight_max: PROPOSAL_BYTES_IN_FLIGHT_MAX,
-            heartbeat_interval_ms: HEARTBEAT_INTERVAL_MS_DEFAULT,
-            storage: StorageOptions::default(),
-        },
+        peer_listen: address(member, PEER_PORT_OFFSET),
+        advertise_url: None,
+        initial_cluster: (1..=NODES)
+            .map(|number| (u64::from(number), address(number, PEER_PORT_OFFSET)))
+            .collect(),
+        heartbeat_interval_ms: HEARTBEAT_INTERVAL_MS_DEFAULT,
     }
 }
 

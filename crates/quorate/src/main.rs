@@ -2,6 +2,7 @@
 
 mod arguments;
 mod client_commands;
+mod client_url;
 mod configuration;
 mod dev;
 mod error;

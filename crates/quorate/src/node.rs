@@ -1,12 +1,14 @@
 //! One running node: a replica and its HTTP server.
 
+use std::net::SocketAddr;
+
 use quorate_environment::{Environment, Listener, TokioEnvironment};
 use quorate_http::HttpOptions;
 use quorate_replica::{Replica, StartError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::configuration::NodeConfiguration;
+use crate::configuration::{ConfigurationError, NodeConfiguration};
 
 /// Why a node cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +23,9 @@ pub enum NodeError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The settings turn out to be wrong.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
     /// The replica did not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -49,12 +54,12 @@ impl Node {
     /// Starts a node.
     pub async fn start(configuration: NodeConfiguration) -> Result<Self, NodeError> {
         let environment = TokioEnvironment::new();
-        let address = configuration.listen;
+        let address = configuration.listen.clone();
         let listen_error = |source| NodeError::Listen { address: address.clone(), source };
         let listener = environment.listen(&address).await.map_err(listen_error)?;
-        let bound = listener.local_address().map_err(listen_error)?;
-        let member = configuration.replica.member;
-        let replica = Replica::start(environment, configuration.replica).await?;
+        let bound = bound_address(&listener).map_err(listen_error)?;
+        let member = configuration.member;
+        let replica = Replica::start(environment, configuration.replica_options(bound)?).await?;
         let stop_http = CancellationToken::new();
         let server = quorate_http::serve(
             environment,
@@ -91,4 +96,8 @@ impl Node {
         }
         self.replica.shutdown().await;
     }
+}
+
+fn bound_address(listener: &impl Listener) -> std::io::Result<SocketAddr> {
+    listener.local_address()?.parse().map_err(std::io::Error::other)
 }

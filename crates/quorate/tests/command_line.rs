@@ -31,7 +31,27 @@ fn wrong_flags_exit_with_2_and_a_hint() {
     );
     check(&["serve", "--config", "/does/not/exist.toml"], 2, &["/does/not/exist.toml"]);
     check(&["get", "k", "--timeout", "soon"], 2, &["soon", "500ms"]);
+    check(&["get", "k", "--timeout", "61s"], 2, &["61s", "at most 60s"]);
+    check(
+        &["get", "k", "--endpoints", "https://h:1"],
+        2,
+        &["--endpoints", "https://h:1", "http://HOST:PORT"],
+    );
+    check(&["put", "k", "--endpoints", "http://h:1/x"], 2, &["--endpoints", "http://h:1/x"]);
+    check(&["get", &"k".repeat(1_025)], 2, &["1024", "1025"]);
     check(&["--log", "=(", "status"], 2, &["--log"]);
+}
+
+#[test]
+fn a_node_that_cannot_say_where_clients_reach_it_is_refused_with_what_to_do() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let data = directory.path().join("n1");
+    let data_text = data.to_str().expect("the path is text");
+    let common = ["serve", "--id", "1", "--data-dir", data_text, "--initial-cluster", "1=127.0.0.1:1"];
+    let with = |more: &[&'static str]| [&common[..], more].concat();
+    check(&with(&["--listen", "0.0.0.0:0"]), 2, &["--advertise-url http://HOST:", "--listen 0.0.0.0:0"]);
+    check(&with(&["--advertise-url", "db1:7801"]), 2, &["--advertise-url", "db1:7801", "http://HOST:PORT"]);
+    assert!(!data.exists(), "nothing is made before the settings are right");
 }
 
 #[test]
