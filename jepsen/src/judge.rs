@@ -32,6 +32,7 @@ pub enum Conclusion {
 
 /// What a check found, with all that it found.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one a file")]
 pub enum Judgement<'h> {
     /// Of registers.
     Registers {

@@ -42,6 +42,7 @@ struct Reader {
 }
 
 /// What stood next in the file.
+#[expect(clippy::large_enum_variant, reason = "taken apart at once, and a box would cost every event")]
 enum Item<'a> {
     Event(Event<'a>),
     /// The bracket that opens the collection of all events; the one that will close it.

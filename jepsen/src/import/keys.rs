@@ -9,6 +9,9 @@ const NIL: Value<'static> = Value::Nil;
 /// What a keyed value looks like.
 const KEYED: &str = "a pair of key and value, since the history is keyed";
 
+/// A key, if the event has one, and the value without it.
+type Split<'e> = (Option<Cow<'e, [u8]>>, &'e Value<'e>);
+
 /// How keys are found.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Keys {
@@ -20,10 +23,7 @@ impl Keys {
     /// The key of an event and its value. Without any key all events are on the key that is empty.
     ///
     /// Completions that are not ok may carry anything, and may carry no key.
-    pub(super) fn split<'e>(
-        self,
-        event: &'e Event<'_>,
-    ) -> Result<(Option<Cow<'e, [u8]>>, &'e Value<'e>), Problem> {
+    pub(super) fn split<'e>(self, event: &'e Event<'_>) -> Result<Split<'e>, Problem> {
         if let Some(key) = &event.key {
             return Ok((Some(key.label()), &event.value));
         }
