@@ -11,6 +11,7 @@
 //! | [`RegisterOperation`] | one row of it: [`Request`], [`Ending`], times, lines of the file |
 //! | [`KeyId`], [`ValueId`] | interned names |
 //! | [`check`], [`Spending`] | the check, and what it may spend |
+//! | [`RegisterStream`] | the check of a register while its history is being recorded |
 //! | [`RegisterVerdict`] | a verified order, a [`RegisterCertificate`], or the [`LimitReached`] |
 
 mod certificate;
@@ -22,6 +23,7 @@ mod operation;
 mod refused;
 mod rows;
 mod search;
+mod stream;
 mod unique;
 mod verdict;
 mod witness;
@@ -30,4 +32,5 @@ mod zones;
 pub use check::check;
 pub use history::{OperationId, RegisterHistory};
 pub use operation::{Ending, KeyId, RegisterOperation, Request, ValueId};
+pub use stream::{Ended, OpenOperation, RegisterStream, StreamViolation};
 pub use verdict::{LimitReached, RegisterCertificate, RegisterVerdict, Spending};

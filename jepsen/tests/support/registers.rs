@@ -1,5 +1,8 @@
 //! Small random histories of a register, and a judge that tries every order.
 
+// Every file of tests and examples takes of this what it needs.
+#![allow(dead_code)]
+
 use quorate_jepsen::register::{Ending, OperationId, RegisterHistory, Request, ValueId};
 
 /// A generator of numbers, the same on every machine (Steele, Lea and Flood's SplitMix64).

@@ -72,7 +72,8 @@ impl<'a> Plan<'a> {
                 (false, Some(value)) => last_writer_of[value as usize] = at,
                 (true, _) if observes => {
                     plan.last_writer[event.row as usize] = last_writer_of[row.first as usize];
-                    plan.observed_until[row.first as usize] = at;
+                    let until = &mut plan.observed_until[row.first as usize];
+                    *until = at.max(*until);
                 }
                 (true, _) if row.kind == Kind::Refused => plan.refused_until = at,
                 _ => {}
