@@ -21,6 +21,8 @@
 //! | [`revisions`] | cheap rules that every history of revisions must keep, checked before the search |
 //! | [`report`] | both checks of a store's history behind one call |
 //! | [`import`] | a file of any format and model as a history; what its events mean |
+//! | [`transactions`] | transactions over many keys: anomalies with their names, strict serializability |
+//! | [`picture`] | a history as a page of HTML, with what contradicts each other in red |
 //! | [`judge`] | the right checker for a history of any model, behind one call |
 //! | [`export`] | histories as events again |
 //! | [`event`] | the lines of a file, whatever its format, and what can be wrong with them |

@@ -39,6 +39,7 @@ mod analysis;
 mod anomaly;
 mod components;
 mod cycles;
+mod description;
 mod explanation;
 mod graph;
 mod history;
@@ -51,6 +52,7 @@ mod saturation;
 mod scheduler;
 mod sessions;
 mod verdict;
+mod windows;
 mod witness;
 mod writes;
 

@@ -16,6 +16,10 @@ use crate::transactions::{
 
 impl Picture {
     /// The picture of a history that was read from a file, and of what was found in it.
+    ///
+    /// # Panics
+    ///
+    /// If the judgement is that of a history of another model.
     pub fn of_judgement(title: &str, history: &ImportedHistory, judgement: &Judgement<'_>) -> Self {
         let mut picture = match (history, judgement) {
             (_, Judgement::Registers { history, verdict }) => Self::of_registers(history, verdict),
@@ -42,7 +46,7 @@ impl Picture {
                 picture.conflicts.splice(0..0, violations);
                 picture
             }
-            _ => unreachable!("a judgement is made of its own history"),
+            _ => panic!("a judgement of another history"),
         };
         title.clone_into(&mut picture.title);
         picture.verdict = match judgement.conclusion() {

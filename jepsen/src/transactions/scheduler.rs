@@ -13,6 +13,7 @@ use std::collections::BinaryHeap;
 use super::graph::{Graph, Node, Reversed};
 use super::history::{Key, Seen, Step, TransactionHistory, TransactionIndex};
 use super::observations::Observations;
+use super::windows::windows;
 use super::writes::Writes;
 
 /// Nodes that looking ahead may look at for one history. Past it the scheduler takes what it can.
@@ -314,30 +315,6 @@ impl<'a> Scheduler<'a> {
         }
         false
     }
-}
-
-/// Between which times each node can be taken.
-fn windows(history: &TransactionHistory, graph: &Graph) -> Vec<(u64, u64)> {
-    let mut windows = vec![(0, u64::MAX); graph.nodes()];
-    for (window, transaction) in windows.iter_mut().zip(history.transactions()) {
-        *window = (transaction.invoked, transaction.deadline().unwrap_or(u64::MAX));
-    }
-    let order = graph.topological_order();
-    for node in &order {
-        let (earliest, _) = windows[*node as usize];
-        for edge in graph.from(*node) {
-            let next = &mut windows[graph.edges()[edge].to as usize];
-            next.0 = earliest.max(next.0);
-        }
-    }
-    for node in order.iter().rev() {
-        for edge in graph.from(*node) {
-            let (_, latest) = windows[graph.edges()[edge].to as usize];
-            let window = &mut windows[*node as usize];
-            window.1 = latest.min(window.1);
-        }
-    }
-    windows
 }
 
 /// A number that looks random and is the same every time (Steele, Lea and Flood's SplitMix64).
