@@ -130,6 +130,12 @@ fn check_key<M: Model>(
     let (model, actions) = M::prepare(&recorded);
     assert_eq!(actions.len(), operations.len(), "a model prepares one action for each operation");
     let all = entry::entries(&model, history, operations, actions);
+    let timed: Vec<_> = all.iter().map(entry::Entry::timed).collect();
+    if let Some(order) = model.likely_order(&timed)
+        && witness::explains(&model, &all, &order).is_ok()
+    {
+        return KeyVerdict::Order(order.into_iter().map(|entry| all[entry].operation).collect());
+    }
     let useful = entry::without_useless(&model, all.clone());
     let search = |lookahead: bool| {
         Search::new(&model, &useful, lookahead, limits.steps_per_key_max, may_go_on).run()

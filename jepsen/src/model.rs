@@ -14,6 +14,7 @@ mod key_action;
 mod key_observations;
 mod key_value;
 mod mutex;
+mod revision_order;
 mod revisioned_key;
 mod set;
 mod text;
@@ -40,6 +41,17 @@ pub enum Effect {
     Overwrites,
     /// It changes the state, and the state matters to it.
     Depends,
+}
+
+/// An operation on one key: what it means, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Timed<'a, Action> {
+    /// What it means for the state.
+    pub action: &'a Action,
+    /// When it began.
+    pub invoked: u64,
+    /// When it ended; none if its outcome is unknown.
+    pub completed: Option<u64>,
 }
 
 /// A sequential object.
@@ -81,6 +93,12 @@ pub trait Model: Sized {
     /// on the side of `false`.
     fn is_hopeless(&self, _state: &Self::State, _action: &Self::Action) -> bool {
         false
+    }
+
+    /// An order that is likely to explain `operations`, which are in the order in which they began, as
+    /// positions among them. It is checked, and only if it does not explain them there is a search.
+    fn likely_order(&self, _operations: &[Timed<'_, Self::Action>]) -> Option<Vec<usize>> {
+        None
     }
 
     /// Whether an explanation why `action` cannot be placed should quote `other`.

@@ -1,7 +1,7 @@
 //! The operations of one key as the search sees them, and which of them it need not see.
 
 use crate::history::{History, OperationIndex, Outcome};
-use crate::model::{Effect, Model};
+use crate::model::{Effect, Model, Timed};
 
 /// One operation of the key under search.
 #[derive(Clone, Debug)]
@@ -22,6 +22,11 @@ impl<Action> Entry<Action> {
     /// Whether the operation must be part of the order.
     pub(super) fn is_required(&self) -> bool {
         self.completed.is_some()
+    }
+
+    /// The entry as a model sees it.
+    pub(super) fn timed(&self) -> Timed<'_, Action> {
+        Timed { action: &self.action, invoked: self.invoked, completed: self.completed }
     }
 }
 

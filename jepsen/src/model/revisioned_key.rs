@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use super::key_action::{KeyAction, KeyState, Presence, RevisionTaken, ValueIndex};
 use super::key_observations::Observations;
-use super::{Effect, Model};
+use super::{Effect, Model, Timed, revision_order};
 use crate::history::{Operation, quoted};
 use crate::store::{Expected, StoreCall};
 
@@ -144,6 +144,10 @@ impl Model for RevisionedKey {
             }
             KeyAction::SawAbsent | KeyAction::SawPresent | KeyAction::SawOther(_) => false,
         }
+    }
+
+    fn likely_order(&self, operations: &[Timed<'_, KeyAction>]) -> Option<Vec<usize>> {
+        revision_order::likely_order(operations)
     }
 
     fn is_related(&self, action: &KeyAction, other: &KeyAction) -> bool {
