@@ -21,7 +21,7 @@ pub fn properties(mutant: Mutant) -> &'static [&'static str] {
     match mutant {
         // Reads of a state that is too old.
         Mutant::StaleRead | Mutant::JoinRunningReadIndexRound => {
-            &[CURRENT_WHEN_ASKED, LINEARIZABLE, REVISIONS_IN_ORDER]
+            &[CURRENT_WHEN_ASKED, SERVES_NOTHING_OLDER, LINEARIZABLE, REVISIONS_IN_ORDER]
         }
         Mutant::OverlayMiss => &[LINEARIZABLE, REVISIONS_IN_ORDER, EQUAL_STATES, ALL_NODES_HAVE_IT],
         // A node goes back on its vote.

@@ -66,7 +66,7 @@ fn check_refused(change: impl FnOnce(&mut Plan), expected: &str) {
 fn a_plan_that_cannot_be_run_is_refused() {
     check_refused(|plan| plan.version = 2, "version 2");
     check_refused(|plan| plan.members = 0, "0 members");
-    check_refused(|plan| plan.members = 3, "no member 5");
+    check_refused(|plan| plan.members = 3, "no member 4");
     check_refused(|plan| plan.workload.clients.clear(), "clients");
     check_refused(|plan| plan.workload.clients[0].home = Some(6), "no member 6");
     check_refused(|plan| plan.broken_for_ever.push(plan.broken_for_ever[0]), "member 1 is broken twice");
