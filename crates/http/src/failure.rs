@@ -84,6 +84,7 @@ impl From<WriteError> for Failure {
                 Failure::new(ErrorCode::Overloaded, message).retry_after(retry_after)
             }
             WriteError::DiskFull => Failure::new(ErrorCode::DiskFull, message),
+            WriteError::TooLarge { .. } => Failure::new(ErrorCode::TransactionTooLarge, message),
             WriteError::TooManyHops { .. } => Failure::new(ErrorCode::TooManyHops, message),
             WriteError::ShuttingDown => Failure::new(ErrorCode::ShuttingDown, message),
         }

@@ -128,6 +128,11 @@ impl Machine {
         }
     }
 
+    /// The newest revision, 0 if nothing was ever written.
+    pub fn revision(&self) -> u64 {
+        self.head.revision
+    }
+
     /// The replicated settings.
     pub fn settings(&self) -> &Settings {
         &self.head.settings

@@ -37,6 +37,12 @@ pub enum WriteError {
          last reserve is used up"
     )]
     DiskFull,
+    /// The write is larger than any that can be proposed.
+    #[error("the write is larger than the limit of {maximum} bytes")]
+    TooLarge {
+        /// The limit, in bytes of the encoded command.
+        maximum: u64,
+    },
     /// A request was passed on more often than a stable cluster can need.
     #[error("the request was passed on {hops} times without finding the leader")]
     TooManyHops {

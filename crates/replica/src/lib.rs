@@ -1,7 +1,7 @@
 //! One Raft replica of the store: openraft wired to environment, storage and peers.
 //!
 //! [`Replica`] is the whole of a node below HTTP: it forms the cluster ([`formation`]), runs Raft,
-//! batches writes ([`proposer`]), serves reads ([`read_index`], [`freshness`]), passes on what only the
+//! batches writes ([`proposer`]), serves reads ([`reading`]), passes on what only the
 //! leader can do, and says how it is ([`Status`]). It is generic over the environment and knows neither
 //! HTTP nor which world it lives in.
 
@@ -20,6 +20,7 @@ mod proposal_queue;
 mod proposer;
 mod raft;
 mod read_index;
+pub mod reading;
 pub mod replica;
 mod rounds;
 mod start;
@@ -32,5 +33,6 @@ mod writing;
 pub use context::{Principal, RequestContext};
 pub use errors::{ReadError, WriteError};
 pub use options::{ReplicaOptions, StartError};
-pub use replica::{Consistency, ReadAnswer, Replica};
+pub use reading::{AtRevision, Consistency, ReadAnswer, View};
+pub use replica::Replica;
 pub use status::{MemberStatus, Role, Status};

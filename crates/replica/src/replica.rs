@@ -1,10 +1,7 @@
 //! The replica: everything of one node that is not HTTP.
 //!
-//! Writes are in [`crate::writing`], the end in [`crate::stopping`]; here are the parts, and reads.
-//!
-//! **A linearizable read** waits for a ReadIndex round ([`crate::read_index`]), for this replica to have
-//! applied that index, and then reads locally, on whatever node it arrived. **A stale read** is answered
-//! at once, with the age of the state ([`crate::freshness`]).
+//! Writes are in [`crate::writing`], reads in [`crate::reading`], the end in [`crate::stopping`]; here are
+//! the parts.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -13,48 +10,23 @@ use std::time::Duration;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft_rt::AsyncRuntime;
 use quorate_consensus::GroupId;
-use quorate_environment::mutant::{self, Mutant};
-use quorate_environment::{Environment, Moment};
-use quorate_kv::KeyValue;
+use quorate_environment::Environment;
 use quorate_peer::Peers;
 use quorate_storage::{DataDirectory, StateReader, Storage};
 use tokio_util::sync::CancellationToken;
 
 use crate::bytes_in_flight::BytesInFlight;
-use crate::context::RequestContext;
-use crate::errors::ReadError;
 use crate::follower_room::FollowerRoom;
 use crate::freshness::Freshness;
 use crate::gate::Gate;
 use crate::options::{ReplicaOptions, StartError};
 use crate::proposer::Proposer;
 use crate::raft::Raft;
-use crate::read_index::{NoReadIndex, ReadIndex, ReadIndexer};
+use crate::read_index::ReadIndexer;
 use crate::rounds::Rounds;
 
 /// What a client is told to wait before it tries again when there is no quorum or no room.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// How fresh a read has to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Consistency {
-    /// Reflects every write that was acknowledged before the read began.
-    #[default]
-    Linearizable,
-    /// Whatever this node has, with its age.
-    Stale,
-}
-
-/// What a read found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReadAnswer {
-    /// The key's newest version, or `None` if it does not exist.
-    pub found: Option<KeyValue>,
-    /// The store's revision that the answer reflects.
-    pub revision: u64,
-    /// For a stale read: how long ago the node's state was known to be current.
-    pub age: Option<Duration>,
-}
 
 /// One replica of the store's Raft group. Cheap to clone; clones are the same replica.
 #[derive(Clone)]
@@ -93,7 +65,7 @@ pub(crate) struct Breakdown {
 }
 
 impl Breakdown {
-    fn report(&self, reason: &str) {
+    pub(crate) fn report(&self, reason: &str) {
         // The first one is reason enough to stop.
         let _ = self.found.set(reason.to_owned());
         self.told.cancel();
@@ -136,84 +108,6 @@ impl<E: Environment> Replica<E> {
         self.inner.bytes_in_flight.left()
     }
 
-    /// The longest value that a put may carry now, in bytes.
-    pub fn value_bytes_max(&self) -> u64 {
-        // A storage that is closed refuses nothing for its length; the request is refused for what it is.
-        self.inner.reader.value_bytes_max().unwrap_or(u64::MAX)
-    }
-
-    /// Reads a key.
-    pub async fn get(
-        &self,
-        context: &RequestContext,
-        key: &[u8],
-        consistency: Consistency,
-    ) -> Result<ReadAnswer, ReadError> {
-        if self.inner.shutdown.is_cancelled() {
-            return Err(ReadError::ShuttingDown);
-        }
-        match consistency {
-            Consistency::Linearizable => {
-                if !mutant::active(Mutant::StaleRead) {
-                    self.catch_up(context.deadline).await?;
-                }
-            }
-            Consistency::Stale => self.await_recovery(context.deadline).await?,
-        }
-        self.read_local(key, consistency)
-    }
-
-    fn read_local(&self, key: &[u8], consistency: Consistency) -> Result<ReadAnswer, ReadError> {
-        let age = match consistency {
-            Consistency::Linearizable => None,
-            Consistency::Stale => self.inner.freshness.age(self.inner.environment.now()),
-        };
-        let (found, applied) = self.inner.reader.get(key).map_err(|error| match error {
-            quorate_storage::ReadError::Closed => ReadError::ShuttingDown,
-            quorate_storage::ReadError::Failed { reason } => {
-                self.inner.breakdown.report(&reason);
-                ReadError::Damaged { reason }
-            }
-        })?;
-        Ok(ReadAnswer { found, revision: applied.summary.revision, age })
-    }
-
-    /// Waits until the local state includes every write acknowledged before this call.
-    pub(crate) async fn catch_up(&self, deadline: Moment) -> Result<(), ReadError> {
-        let unavailable = |reason: String| ReadError::Unavailable { reason, retry_after: RETRY_AFTER };
-        let round = self.inner.read_indexer.read_index(deadline).await;
-        let ReadIndex { index, began } = round.map_err(|error| match error {
-            NoReadIndex::TooManyWait => ReadError::Overloaded { retry_after: RETRY_AFTER },
-            NoReadIndex::NoRound(reason) => unavailable(reason),
-        })?;
-        self.await_applied(index, deadline).await.map_err(unavailable)?;
-        self.inner.freshness.note(began);
-        Ok(())
-    }
-
-    /// After a restart the state may be older than what this node has served before: see
-    /// [`crate::freshness`].
-    async fn await_recovery(&self, deadline: Moment) -> Result<(), ReadError> {
-        match self.inner.freshness.age(self.inner.environment.now()) {
-            Some(_) => Ok(()),
-            None => self.catch_up(deadline).await,
-        }
-    }
-
-    async fn await_applied(&self, index: u64, deadline: Moment) -> Result<(), String> {
-        let mut progress = self.inner.raft.watch_apply_progress();
-        if progress.get().is_some_and(|applied| applied.index() >= index) {
-            return Ok(());
-        }
-        let applied =
-            progress.wait_until(|applied| applied.as_ref().is_some_and(|applied| applied.index() >= index));
-        match self.inner.environment.timeout_at(deadline, applied).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => Err("raft has stopped".to_owned()),
-            Err(_) => Err(format!("this node has not applied index {index} yet")),
-        }
-    }
-
     /// Resolves when the replica cannot go on safely (a failed flush, a damaged record, Raft has stopped by
     /// itself), and says why. Whoever runs the node should then end it.
     pub async fn failed(&self) -> String {
@@ -239,11 +133,6 @@ impl<E: Environment> Replica<E> {
                 return;
             }
         }
-    }
-
-    /// Waits until this node can serve linearizable requests.
-    pub async fn ready(&self, deadline: Moment) -> Result<(), ReadError> {
-        self.catch_up(deadline).await
     }
 }
 

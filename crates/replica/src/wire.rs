@@ -78,6 +78,10 @@ impl Encode for WriteReply {
                 writer.u8(*hops);
             }
             Err(WriteError::ShuttingDown) => writer.u8(6),
+            Err(WriteError::TooLarge { maximum }) => {
+                writer.u8(7);
+                writer.u64(*maximum);
+            }
         }
     }
 }
@@ -96,6 +100,7 @@ impl Decode for WriteReply {
             4 => Err(WriteError::DiskFull),
             5 => Err(WriteError::TooManyHops { hops: reader.u8()? }),
             6 => Err(WriteError::ShuttingDown),
+            7 => Err(WriteError::TooLarge { maximum: reader.u64()? }),
             ordinal => return Err(DecodeError::UnknownOrdinal { what: "write reply", ordinal }),
         }))
     }
@@ -206,6 +211,7 @@ mod tests {
         check(WriteReply(Err(WriteError::DiskFull)), "0104");
         check(WriteReply(Err(WriteError::TooManyHops { hops: 3 })), "010503");
         check(WriteReply(Err(WriteError::ShuttingDown)), "0106");
+        check(WriteReply(Err(WriteError::TooLarge { maximum: 258 })), "01070201000000000000");
         check(ReadIndexRequest { has_room: false }, "0100");
         check(ReadIndexRequest { has_room: true }, "0101");
         check(ReadIndexReply(Ok(258)), "01000201000000000000");

@@ -14,7 +14,7 @@ use openraft_rt::{AsyncRuntime, Select2};
 use quorate_consensus::encoding::{Decode, Encode};
 use quorate_consensus::{Member, NodeId};
 use quorate_environment::{Environment, Moment};
-use quorate_kv::{Command, Outcome};
+use quorate_kv::{Command, InvalidTransaction, Outcome};
 use quorate_peer::CallDeadlines;
 
 use crate::context::RequestContext;
@@ -35,10 +35,20 @@ const HOP_MARGIN_MAX: Duration = Duration::from_millis(100);
 const COMMAND_OVERHEAD_BYTES: usize = 256;
 
 impl<E: Environment> Replica<E> {
-    /// Runs one write to its outcome, on whatever node leads, before the context's deadline.
+    /// Runs one command to its outcome, on whatever node leads, before the context's deadline. A transaction
+    /// that cannot be done, whatever the state, is refused here and proposed nowhere.
+    ///
+    /// An unknown outcome is not looked into here, even if the write is a part of a session and so could be
+    /// sent again safely: that is for the client, who knows how long it wants to wait.
     ///
     /// Cancellation: a dropped call leaves the outcome unknown.
     pub async fn write(&self, context: &RequestContext, command: Command) -> Result<Outcome, WriteError> {
+        if command.encoded_bytes() > Command::ENCODED_BYTES_MAX {
+            return Err(WriteError::TooLarge { maximum: Command::ENCODED_BYTES_MAX as u64 });
+        }
+        if let Err(invalid) = check_transaction(&command) {
+            return Ok(Outcome::TransactionRefused(invalid));
+        }
         let inner = self.inner();
         let cost = COMMAND_OVERHEAD_BYTES + command.encoded_bytes();
         let Some(_share) = inner.bytes_in_flight.take(cost) else {
@@ -183,5 +193,14 @@ impl<E: Environment> Replica<E> {
         let metrics = metrics.borrow_watched();
         let membership = metrics.membership_config.membership();
         membership.voter_ids().any(|voter| lacking.contains(&voter))
+    }
+}
+
+/// Whether a command has a transaction that could not be done.
+fn check_transaction(command: &Command) -> Result<(), InvalidTransaction> {
+    match command {
+        Command::Transaction(transaction) => transaction.check(),
+        Command::InSession(in_session) => check_transaction(in_session.command()),
+        _ => Ok(()),
     }
 }

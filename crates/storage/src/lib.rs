@@ -48,6 +48,6 @@ pub use error::OpenError;
 pub use failure::StorageFailure;
 pub use log::{LogReader, LogStore};
 pub use options::StorageOptions;
-pub use state::{Applied, ReadError, SnapshotBuilder, StateReader, StateStore};
+pub use state::{Applied, AtRevision, ReadError, SnapshotBuilder, StateReader, StateStore};
 pub use status::StorageStatus;
 pub use storage::Storage;

@@ -22,7 +22,7 @@ mod worker;
 pub(crate) use applied_state::{State, StateCore};
 pub(crate) use checkpoint::{Checkpointer, Signals};
 pub(crate) use mark::CheckpointMark;
-pub use reader::{Applied, ReadError, StateReader};
+pub use reader::{Applied, AtRevision, ReadError, StateReader};
 pub(crate) use store::StateHandle;
 pub use store::{SnapshotBuilder, StateStore};
 pub(crate) use tables::StateTables;

@@ -3,9 +3,14 @@
 use std::sync::Arc;
 
 use quorate_consensus::LogId;
-use quorate_kv::{KeyValue, Machine, Summary};
+use quorate_kv::{
+    Budget, ChangesPage, KeyValue, Machine, MachineError, RangePage, RangeQuery, Settings, Summary,
+    UnavailableRevision,
+};
 
 use super::applied_state::{State, StateCore};
+use super::overlay::OverlayView;
+use super::tables::TablesError;
 
 /// Reads the state of this replica, as of the last entry that it applied. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -13,7 +18,7 @@ pub struct StateReader {
     core: Arc<StateCore>,
 }
 
-/// Which moment a read saw.
+/// Which moment a state is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Applied {
     /// The last entry that was applied, or `None` if none was.
@@ -36,21 +41,45 @@ pub enum ReadError {
     },
 }
 
+/// What a read at a revision found, or why there is none to be read.
+pub type AtRevision<T> = Result<Result<T, UnavailableRevision>, ReadError>;
+
 impl StateReader {
     pub(crate) fn new(core: Arc<StateCore>) -> Self {
         Self { core }
     }
 
-    /// The newest version of `key`, and the moment at which that is so.
-    pub fn get(&self, key: &[u8]) -> Result<(Option<KeyValue>, Applied), ReadError> {
-        let read = self.core.read(|state| {
-            let found = Machine::get(&state.overlay.client_view(), key);
-            found.map(|found| (found, Applied::of(state)))
-        });
-        read.ok_or(ReadError::Closed)?.map_err(|error| ReadError::Failed { reason: error.to_string() })
+    /// The newest version of `key`, and the revision of the store that this reflects.
+    pub fn get(&self, key: &[u8]) -> Result<(Option<KeyValue>, u64), ReadError> {
+        self.look(|state, tables| Ok((Machine::get(tables, key)?, state.machine.revision())))
     }
 
-    /// The moment that the state is of.
+    /// The version of `key` that was the newest one at `revision`.
+    pub fn get_at(&self, key: &[u8], revision: u64) -> AtRevision<Option<KeyValue>> {
+        self.look(|_, tables| Machine::get_at(tables, key, revision))
+    }
+
+    /// A page of a range. Nothing is held between pages: the query for the rest pins the revision.
+    pub fn range(&self, query: &RangeQuery, budget: Budget) -> AtRevision<RangePage> {
+        self.look(|_, tables| Machine::range(tables, query, budget))
+    }
+
+    /// A page of the history.
+    pub fn changes(&self, from_revision: u64, budget: Budget) -> AtRevision<ChangesPage> {
+        self.look(|_, tables| Machine::changes(tables, from_revision, budget))
+    }
+
+    /// The newest revision, 0 if nothing was ever written.
+    pub fn revision(&self) -> Result<u64, ReadError> {
+        self.core.read(|state| state.machine.revision()).ok_or(ReadError::Closed)
+    }
+
+    /// The replicated settings.
+    pub fn settings(&self) -> Result<Settings, ReadError> {
+        self.core.read(|state| *state.machine.settings()).ok_or(ReadError::Closed)
+    }
+
+    /// The moment that the state is of. Hashes some hundred bytes for the digest: reads have no need of it.
     pub fn applied(&self) -> Result<Applied, ReadError> {
         self.core.read(Applied::of).ok_or(ReadError::Closed)
     }
@@ -75,10 +104,23 @@ impl StateReader {
                 state.machine.summary(),
                 "the machine in memory is that of the tables"
             );
-            Ok::<_, quorate_kv::MachineError<super::TablesError>>(Applied::of(state))
+            Ok(Applied::of(state))
         });
-        verified.ok_or(ReadError::Closed)?.map_err(|error| ReadError::Failed { reason: error.to_string() })
+        verified.ok_or(ReadError::Closed)?.map_err(failed)
     }
+
+    /// Reads the tables as they are now: shortly, since nothing is applied meanwhile.
+    fn look<T>(
+        &self,
+        read: impl FnOnce(&State, &OverlayView<'_>) -> Result<T, MachineError<TablesError>>,
+    ) -> Result<T, ReadError> {
+        let found = self.core.read(|state| read(state, &state.overlay.client_view()));
+        found.ok_or(ReadError::Closed)?.map_err(failed)
+    }
+}
+
+fn failed(error: MachineError<TablesError>) -> ReadError {
+    ReadError::Failed { reason: error.to_string() }
 }
 
 impl Applied {
