@@ -210,7 +210,7 @@ impl<'a> Workshop<'a> {
     }
 
     fn complete(&mut self, operation: OperationId, ending: Ending, time: u64) {
-        let line = (2 * operation + 2) as u32;
+        let line = 2 * operation + 2;
         self.history.complete(operation, ending, time, line);
     }
 

@@ -100,15 +100,12 @@ pub(super) struct Clusters {
     pub(super) all: Vec<Cluster>,
     /// The refused compare-and-sets, as rows.
     pub(super) refused: Vec<u32>,
-    /// Whether writes of unknown outcome were dropped.
-    pub(super) has_dropped: bool,
 }
 
 impl Clusters {
     /// Gathers the clusters of one key with `values` values.
     pub(super) fn gather(rows: &[Row], values: usize) -> Gathered {
-        let mut clusters =
-            Self { all: vec![Cluster::EMPTY; values], refused: Vec::new(), has_dropped: false };
+        let mut clusters = Self { all: vec![Cluster::EMPTY; values], refused: Vec::new() };
         clusters.all[INITIAL as usize].writer = BEFORE_EVERYTHING;
         let mut links = Vec::new();
         let mut repeated = Vec::new();
@@ -138,10 +135,9 @@ impl Clusters {
         if clusters.is_ambiguous(rows, &repeated) {
             return Gathered::Ambiguous;
         }
-        for contradiction in [clusters.drop_unobserved(rows), clusters.link(rows, &links)] {
-            if let Some(contradiction) = contradiction {
-                return Gathered::Impossible(contradiction);
-            }
+        let contradiction = clusters.drop_unobserved(rows).or_else(|| clusters.link(rows, &links));
+        if let Some(contradiction) = contradiction {
+            return Gathered::Impossible(contradiction);
         }
         clusters.add_repeated(rows, &repeated);
         Gathered::Clusters(clusters)
@@ -202,7 +198,6 @@ impl Clusters {
                 && !rows[writer].kind.is_required()
             {
                 cluster.writer = NONE;
-                self.has_dropped = true;
             }
             is_unwritten |= cluster.is_observed && cluster.writer == NONE;
         }
@@ -240,8 +235,6 @@ impl Clusters {
         for row in repeated {
             if rows[*row as usize].kind.is_required() {
                 self.all.push(Cluster { writer: *row, ..Cluster::EMPTY });
-            } else {
-                self.has_dropped = true;
             }
         }
     }

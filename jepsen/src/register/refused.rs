@@ -122,14 +122,14 @@ impl Bent {
         let writer = cluster.writer();
         let next =
             (cluster.next != NONE).then(|| self.clusters.all[cluster.next as usize].writer()).flatten();
-        let comes_later = |row: &mut Row| row.begin = row.begin.max(begin);
-        let goes_earlier = |row: &mut Row| row.end = row.end.min(end);
-        let attempts: [(Option<usize>, &dyn Fn(&mut Row)); 2] =
-            [(writer, &comes_later), (next.or(writer), &goes_earlier)];
-        for (row, change) in attempts {
-            let Some(row) = row else { continue };
-            let original = self.rows[row];
-            change(&mut self.rows[row]);
+        let later = |row: &Row| Row { begin: row.begin.max(begin), ..*row };
+        let earlier = |row: &Row| Row { end: row.end.min(end), ..*row };
+        let attempts = [
+            writer.map(|row| (row, later(&self.rows[row]))),
+            next.or(writer).map(|row| (row, earlier(&self.rows[row]))),
+        ];
+        for (row, changed) in attempts.into_iter().flatten() {
+            let original = std::mem::replace(&mut self.rows[row], changed);
             let is_possible = self.rows[row].begin <= self.rows[row].end;
             if is_possible && let Ok(zones) = zones::order(&self.rows, &self.clusters) {
                 let placement = self.placement(&zones);
@@ -144,8 +144,7 @@ impl Bent {
 
     /// The order that the zones give, with the refused compare-and-sets that fit.
     fn placement(&self, zones: &[Zone]) -> Placement {
-        let mut clusters =
-            Clusters { all: self.clusters.all.clone(), refused: Vec::new(), has_dropped: false };
+        let mut clusters = Clusters { all: self.clusters.all.clone(), refused: Vec::new() };
         let order = write_down(&self.rows, &mut clusters, zones);
         let mut instants = Vec::with_capacity(order.len());
         let mut latest = 0;
