@@ -2,9 +2,12 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::LazyLock;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use pin_project_lite::pin_project;
 use rand::TryRng;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -71,10 +74,7 @@ impl Environment for TokioEnvironment {
         F: Future<Output = ()> + Send + 'static,
     {
         tracing::trace!(task = name, "spawn");
-        tokio::spawn(async move {
-            let _guard = AbortOnPanic;
-            future.await;
-        });
+        tokio::spawn(Guarded { future });
     }
 
     fn spawn_worker<W: Worker>(&self, name: &str, worker: W) -> (WorkerHandle<W::Job>, WorkerFinished) {
@@ -88,6 +88,24 @@ impl Environment for TokioEnvironment {
             tracing::error!(worker = name, %error, "the operating system gives no thread");
         }
         (handle, finished)
+    }
+}
+
+pin_project! {
+    /// A task whose panic ends the process. Not an `async` block: that would hold the future twice, and
+    /// tasks are copied when they are spawned.
+    struct Guarded<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Guarded<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let _guard = AbortOnPanic;
+        self.project().future.poll(context)
     }
 }
 

@@ -271,7 +271,8 @@ impl<E: Environment, H: PeerHandler<E>> Session<E, H> {
         let session = self.clone();
         let place = self.place_for(kind, payload.len())?;
         let work = async move {
-            let answer = session.work(kind, group, payload, deadline);
+            // On the heap: futures around a future copy it, and all of this would be 20 KiB a request.
+            let answer = Box::pin(session.work(kind, group, payload, deadline));
             let limited = session.shared.environment.timeout_at(deadline, answer);
             // Past the deadline nobody waits for an answer.
             if let Select2::Second(Ok(answer)) = E::Runtime::select2(session.ended.cancelled(), limited).await
