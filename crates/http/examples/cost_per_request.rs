@@ -68,6 +68,7 @@ impl Store for FreeStore {
             state: Summary::default(),
             ready: true,
             has_room: true,
+            work: Default::default(),
         }
     }
 

@@ -40,6 +40,8 @@ pub struct Summary {
     pub live_bytes: u64,
     /// The oldest revision that can be read, 0 if all can.
     pub compacted_revision: u64,
+    /// Up to which revision what compaction gave up has been swept, of the last one perhaps only a part.
+    pub swept_revision: u64,
     /// Bytes of all records in history and key index, as the quota counts them.
     pub stored_bytes: u64,
     /// Sessions that there are, expired ones included until they are removed.
@@ -121,6 +123,7 @@ impl Machine {
             key_count,
             live_bytes,
             compacted_revision: compacted,
+            swept_revision: self.head.swept.revision,
             stored_bytes,
             session_count,
             settings,
@@ -131,6 +134,11 @@ impl Machine {
     /// The newest revision, 0 if nothing was ever written.
     pub fn revision(&self) -> u64 {
         self.head.revision
+    }
+
+    /// The number of the newest mark of a digest, 0 if there was none.
+    pub fn digest_mark(&self) -> u64 {
+        self.head.mark.number
     }
 
     /// The replicated settings.

@@ -2,10 +2,11 @@
 //!
 //! [`Replica`] is the whole of a node below HTTP: it forms the cluster ([`formation`]), runs Raft,
 //! batches writes ([`proposer`]), serves reads ([`reading`]), passes on what only the
-//! leader can do, and says how it is ([`Status`]). It is generic over the environment and knows neither
+//! leader can do, keeps the store in order ([`upkeep`]), and says how it is ([`Status`]). It is generic over the environment and knows neither
 //! HTTP nor which world it lives in.
 
 mod bytes_in_flight;
+mod compaction;
 pub mod context;
 pub mod errors;
 mod follower_room;
@@ -27,6 +28,7 @@ mod start;
 pub mod status;
 mod status_view;
 mod stopping;
+mod upkeep;
 mod wire;
 mod writing;
 
@@ -35,4 +37,4 @@ pub use errors::{ReadError, WriteError};
 pub use options::{ReplicaOptions, StartError};
 pub use reading::{AtRevision, Consistency, ReadAnswer, View};
 pub use replica::Replica;
-pub use status::{MemberStatus, Role, Status};
+pub use status::{MemberStatus, QuotaState, Role, Status, WorkStatus};

@@ -10,6 +10,7 @@
 //! been handed to Raft its outcome is whatever Raft says, and unknown if Raft does not say in time.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use openraft::errors::ClientWriteError;
 use openraft::impls::OneshotResponder;
@@ -41,19 +42,32 @@ pub(crate) struct Proposer<E: Environment> {
     environment: E,
     raft: Raft<E>,
     queue: ProposalQueue,
+    proposals: AtomicU64,
+    commands: AtomicU64,
 }
 
 impl<E: Environment> Proposer<E> {
     /// Starts the batching task. It ends when `shutdown` is cancelled.
     pub(crate) fn start(environment: E, raft: Raft<E>, shutdown: CancellationToken) -> Arc<Self> {
         let queue = ProposalQueue::default();
-        let proposer = Arc::new(Self { environment: environment.clone(), raft, queue });
+        let proposer = Arc::new(Self {
+            environment: environment.clone(),
+            raft,
+            queue,
+            proposals: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
+        });
         let task = proposer.clone();
         environment.spawn("proposer", async move {
             let _ = E::Runtime::select2(shutdown.cancelled(), task.run()).await;
             task.queue.close();
         });
         proposer
+    }
+
+    /// How many proposals this node has made since it started, and how many commands were in them.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.proposals.load(Ordering::Relaxed), self.commands.load(Ordering::Relaxed))
     }
 
     async fn run(&self) {
@@ -93,6 +107,8 @@ impl<E: Environment> Proposer<E> {
             commands.push(waiting.command);
             results.push(waiting.result);
         }
+        self.proposals.fetch_add(1, Ordering::Relaxed);
+        self.commands.fetch_add(commands.len() as u64, Ordering::Relaxed);
         let proposal = Proposal { time_ms: self.environment.wall_now().unix_milliseconds(), commands };
         let (responder, applied) = OneshotResponder::new_pair();
         let handed_over = self.raft.client_write_ff(ProposalBytes(proposal.encode()), Some(responder)).await;

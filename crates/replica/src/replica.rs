@@ -24,6 +24,7 @@ use crate::proposer::Proposer;
 use crate::raft::Raft;
 use crate::read_index::ReadIndexer;
 use crate::rounds::Rounds;
+use crate::upkeep::UpkeepCounters;
 
 /// What a client is told to wait before it tries again when there is no quorum or no room.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -50,6 +51,7 @@ pub(crate) struct Inner<E: Environment> {
     pub(crate) freshness: Freshness,
     pub(crate) bytes_in_flight: BytesInFlight,
     pub(crate) follower_room: Arc<FollowerRoom>,
+    pub(crate) upkeep: UpkeepCounters,
     /// Cancelled when the node begins to stop: it does what it has promised and takes on little.
     pub(crate) leaving: CancellationToken,
     /// Cancelled when the node stops: nothing goes on.

@@ -21,6 +21,7 @@ use crate::raft::Raft;
 use crate::read_index::ReadIndexer;
 use crate::replica::{Breakdown, Inner, Replica};
 use crate::rounds::Rounds;
+use crate::upkeep::{UpkeepCounters, keep_store};
 
 /// Entries in one replication message at most; their bytes are bounded by the log reader.
 const REPLICATION_ENTRIES_MAX: u64 = 256;
@@ -71,6 +72,7 @@ pub(crate) async fn start<E: Environment>(
         freshness: Freshness::default(),
         bytes_in_flight: BytesInFlight::new(options.proposal_bytes_in_flight_max),
         follower_room: Arc::default(),
+        upkeep: UpkeepCounters::default(),
         leaving: CancellationToken::new(),
         shutdown: shutdown.clone(),
         breakdown: Breakdown::default(),
@@ -88,6 +90,7 @@ pub(crate) async fn start<E: Environment>(
     environment.spawn("freshness", keep_fresh(replica.clone(), shutdown.clone()));
     environment.spawn("greetings", greet_members(replica.clone(), shutdown.clone()));
     environment.spawn("log housekeeping", keep_log_short(replica.clone(), shutdown.clone()));
+    environment.spawn("store upkeep", keep_store(replica.clone(), shutdown.clone()));
     environment.spawn("snapshot check", keep_snapshot_sound(replica.clone(), snapshot_rejected, shutdown));
     Ok(replica)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quorate_consensus::{ClusterId, GroupId, NodeId};
-use quorate_kv::Summary;
+use quorate_kv::{Setting, Summary};
 
 /// A replica's part in its Raft group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,4 +85,60 @@ pub struct Status {
     pub ready: bool,
     /// Whether there is room on the disk for puts.
     pub has_room: bool,
+    /// What it has done, and what is left to do.
+    pub work: WorkStatus,
+}
+
+/// What a replica has done since it started, and what is left to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkStatus {
+    /// Proposals that it has made as the leader.
+    pub proposals: u64,
+    /// Commands in them: many share one entry of the log.
+    pub proposed_commands: u64,
+    /// Batches of its log that it has flushed.
+    pub flushes: u64,
+    /// How long all of them took.
+    pub flush_total: Duration,
+    /// How long the last one took.
+    pub flush_last: Duration,
+    /// Revisions that compaction gave up and that are still to be swept.
+    pub sweep_backlog: u64,
+    /// The number of the newest mark of a digest in its state, 0 if there was none.
+    pub digest_mark: u64,
+    /// Comparisons of digests that it has led.
+    pub digests_compared: u64,
+}
+
+/// How much of its quota the store takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuotaState {
+    /// There is none.
+    Unlimited,
+    /// Little enough.
+    Good,
+    /// So much that it is time to do something.
+    Warning,
+    /// All of it, or more than it was lowered to.
+    Exceeded,
+}
+
+impl Status {
+    /// Entries that are known to be committed and not applied here yet.
+    pub fn apply_lag(&self) -> u64 {
+        self.committed_index.saturating_sub(self.applied_index)
+    }
+
+    /// How much of its quota the store takes, as this replica knows it.
+    pub fn quota_state(&self) -> QuotaState {
+        let stored = u128::from(self.state.stored_bytes);
+        let quota = u128::from(self.state.settings.get(Setting::QuotaBytes));
+        let warn_percent = u128::from(self.state.settings.get(Setting::QuotaWarnPercent));
+        match quota {
+            0 => QuotaState::Unlimited,
+            _ if stored >= quota => QuotaState::Exceeded,
+            _ if stored * 100 >= quota * warn_percent => QuotaState::Warning,
+            _ => QuotaState::Good,
+        }
+    }
 }

@@ -1,15 +1,18 @@
 //! Puts together what a replica says of itself.
 
+use std::sync::atomic::Ordering;
+
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::vote::RaftLeaderId;
 use quorate_consensus::ClusterId;
 use quorate_environment::Environment;
+use quorate_kv::Summary;
 use quorate_peer::Gatekeeper;
 
 use crate::housekeeping::READY_AGE_MAX;
 use crate::replica::Replica;
-use crate::status::{MemberStatus, Role, Status};
+use crate::status::{MemberStatus, Role, Status, WorkStatus};
 
 impl<E: Environment> Replica<E> {
     /// This replica's view of the group and of itself.
@@ -60,6 +63,23 @@ impl<E: Environment> Replica<E> {
             state: applied.map(|applied| applied.summary).unwrap_or_default(),
             ready: role != Role::Stopped && age.is_some_and(|age| age <= READY_AGE_MAX),
             has_room: inner.storage.has_room(),
+            work: self.work_status(applied.map(|applied| applied.summary).unwrap_or_default()),
+        }
+    }
+
+    fn work_status(&self, state: Summary) -> WorkStatus {
+        let inner = self.inner();
+        let storage = inner.storage.status();
+        let (proposals, proposed_commands) = inner.proposer.counts();
+        WorkStatus {
+            proposals,
+            proposed_commands,
+            flushes: storage.flush_count,
+            flush_total: storage.flush_total,
+            flush_last: storage.flush_last,
+            sweep_backlog: state.compacted_revision.saturating_sub(state.swept_revision),
+            digest_mark: inner.reader.digest_mark().unwrap_or(0),
+            digests_compared: inner.upkeep.digests_compared.load(Ordering::Relaxed),
         }
     }
 }

@@ -176,7 +176,7 @@ impl<E: Environment> Replica<E> {
 
     /// Whether this node, which leads, and the voters that follow it have room on their disks. What stores
     /// no value may help to make room, and is refused only when not much of the reserve is left.
-    fn has_room_for(&self, command: &Command) -> bool {
+    pub(crate) fn has_room_for(&self, command: &Command) -> bool {
         let inner = self.inner();
         if !command.has_puts() {
             return inner.storage.has_room_for_deletes();

@@ -1,55 +1,20 @@
 //! A replica that stops while others rely on it.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_environment::{Environment, TokioEnvironment};
 use quorate_kv::{Command, Condition};
-use quorate_replica::{Replica, ReplicaOptions, RequestContext, Role, WriteError};
-use quorate_storage::StorageOptions;
+use quorate_replica::{Replica, RequestContext, Role, WriteError};
 use tokio_util::sync::CancellationToken;
 
-const MEMBERS: u64 = 3;
+mod support;
+
+use support::{PATIENCE, start};
+
 const WRITERS: usize = 16;
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// An address that nobody listens at, outside of the ports that the kernel gives to outgoing connections.
-fn free_address() -> String {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    loop {
-        let offset =
-            (std::process::id() as u16 % 900).wrapping_mul(20) + NEXT.fetch_add(1, Ordering::Relaxed);
-        let address = format!("127.0.0.1:{}", 12_000 + offset % 20_000);
-        if std::net::TcpListener::bind(&address).is_ok() {
-            return address;
-        }
-    }
-}
-
-async fn start(environment: TokioEnvironment, root: &Path) -> Vec<Replica<TokioEnvironment>> {
-    let initial_cluster: Vec<_> = (1..=MEMBERS).map(|member| (member, free_address())).collect();
-    let mut replicas = Vec::new();
-    for (member, address) in &initial_cluster {
-        let options = ReplicaOptions {
-            member: *member,
-            data_directory: root.join(member.to_string()),
-            peer_listen: address.clone(),
-            client_url: format!("http://node{member}:1"),
-            initial_cluster: initial_cluster.clone(),
-            proposal_bytes_in_flight_max: 16 << 20,
-            heartbeat_interval_ms: 100,
-            storage: StorageOptions { log_segment_bytes: 1 << 20, ..StorageOptions::default() },
-        };
-        replicas.push(Replica::start(environment, options).await.expect("a new replica starts"));
-    }
-    for replica in &replicas {
-        replica.ready(environment.now() + PATIENCE).await.expect("the cluster forms");
-    }
-    replicas
-}
 
 /// Writes one key after another until `enough`, and counts those that were applied. Gives the first error.
 async fn write_on(
@@ -87,7 +52,7 @@ async fn await_applied(environment: TokioEnvironment, applied: &AtomicUsize, cou
 async fn writes_that_were_passed_on_to_a_leader_that_stops_are_answered() {
     let environment = TokioEnvironment::new();
     let root = tempfile::tempdir().expect("a temporary directory");
-    let mut replicas = start(environment, root.path()).await;
+    let mut replicas = start(environment, root.path(), 3).await;
     let leads = |replica: &Replica<_>| replica.status().role == Role::Leader;
     let leader = replicas.remove(replicas.iter().position(leads).expect("somebody leads"));
     let (applied, enough) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());

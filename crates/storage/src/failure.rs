@@ -16,11 +16,14 @@ pub struct StorageFailure {
     pub reason: String,
     /// Whether it failed because the disk, or the part of it set aside for the log or the state, is full.
     pub disk_full: bool,
+    /// Whether nothing failed here, but the state turned out not to be the leader's. Starting the node again
+    /// changes nothing about that.
+    pub diverged: bool,
 }
 
 impl StorageFailure {
     pub(crate) fn new(what: &'static str, reason: impl ToString) -> Self {
-        Self { what, reason: reason.to_string(), disk_full: false }
+        Self { what, reason: reason.to_string(), disk_full: false, diverged: false }
     }
 
     pub(crate) fn io(what: &'static str, error: &io::Error) -> Self {

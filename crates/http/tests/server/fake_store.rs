@@ -186,5 +186,6 @@ fn status() -> Status {
         },
         ready: true,
         has_room: true,
+        work: Default::default(),
     }
 }

@@ -10,9 +10,11 @@ use quorate_kv::{Machine, MachineError, Outcome, Proposal};
 use super::layer::Layer;
 use super::overlay::Overlay;
 use super::tables::{StateTables, TablesError};
+use super::worker::tables_failure;
 use crate::failure::StorageFailure;
 
 const APPLYING: &str = "applying an entry";
+const COMPARING: &str = "comparing the state with the leader's";
 
 /// What readers and the applier share. Behind a lock that is never held across an await nor during a
 /// checkpoint's write.
@@ -70,11 +72,28 @@ impl State {
                 let proposal = Proposal::decode(bytes)
                     .map_err(|error| StorageFailure::new("reading a proposal", error))?;
                 let applied = self.machine.apply(&mut self.overlay.writer(), &proposal);
-                applied.map_err(|error| StorageFailure::new(APPLYING, error))?
+                applied.map_err(|error| apply_failure(log_id.index(), error))?
             }
         };
         self.applied.last_log_id = Some(log_id);
         Ok(outcomes)
+    }
+}
+
+/// Why the entry at `index` was not applied.
+fn apply_failure(index: u64, error: MachineError<TablesError>) -> StorageFailure {
+    match error {
+        MachineError::Tables(error) => tables_failure(APPLYING, error),
+        MachineError::Diverged { .. } => {
+            let reason = format!(
+                "at index {index} of the log {error}. Nothing of it is served any more. Do not start this node \
+                 again as it is: remove its whole data directory and add it as a new node, which copies the data \
+                 from the others. If most of the nodes say this, the leader is the one that differs: keep all \
+                 directories until you know"
+            );
+            StorageFailure { diverged: true, ..StorageFailure::new(COMPARING, reason) }
+        }
+        other => StorageFailure::new(APPLYING, format!("at index {index} of the log, {other}")),
     }
 }
 

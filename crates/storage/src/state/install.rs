@@ -85,7 +85,9 @@ impl StateWorker {
         let transaction = tables.read().map_err(failed)?;
         let machine = Machine::load(&transaction).map_err(failed)?;
         let digest = Machine::recompute_live_digest(&transaction).map_err(failed)?;
-        if machine.summary().digest != trailer.digest || digest != machine.live_digest() {
+        let sessions = Machine::recompute_sessions_digest(&transaction).map_err(failed)?;
+        let found = (machine.summary().digest, digest, sessions);
+        if found != (trailer.digest, machine.live_digest(), machine.sessions_digest()) {
             return Err(failed("the digest of its records is not the one it gives").into());
         }
         Ok(())

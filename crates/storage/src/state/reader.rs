@@ -74,6 +74,11 @@ impl StateReader {
         self.core.read(|state| state.machine.revision()).ok_or(ReadError::Closed)
     }
 
+    /// The number of the newest mark of a digest, 0 if there was none.
+    pub fn digest_mark(&self) -> Result<u64, ReadError> {
+        self.core.read(|state| state.machine.digest_mark()).ok_or(ReadError::Closed)
+    }
+
     /// The replicated settings.
     pub fn settings(&self) -> Result<Settings, ReadError> {
         self.core.read(|state| *state.machine.settings()).ok_or(ReadError::Closed)

@@ -6,6 +6,8 @@ use openraft::EntryPayload;
 use openraft::entry::RaftEntry;
 use openraft::storage::{RaftLogStorage, RaftStateMachine, StorageHelper};
 
+use quorate_kv::Command;
+
 use super::support::*;
 
 #[tokio::test]
@@ -192,4 +194,28 @@ async fn the_membership_is_kept_with_the_state() {
     assert_eq!(applied, Some(log_id(1, 1)));
     assert_eq!((found.log_id(), found.membership()), (&Some(log_id(1, 0)), &membership));
     running.close().await;
+}
+
+#[tokio::test]
+async fn a_state_that_is_not_the_leaders_is_served_no_more() {
+    let node = Node::new();
+    let running = node.open();
+    let reader = running.storage.reader();
+    running.apply([counting(1, 0), proposal(1, 1, vec![Command::MarkDigest])]).await;
+    let mark = reader.digest_mark().expect("open");
+    assert_eq!(mark, 1);
+    let check = |index, mark, digest| proposal(1, index, vec![Command::CheckDigest { mark, digest }]);
+    running.apply([check(2, mark + 1, 0), counting(1, 3)]).await;
+    assert!(running.value("last").is_some(), "a mark that is not known says nothing");
+    let mut state = running.storage.state_store();
+    state.apply(futures::stream::iter([Ok((check(4, mark, 0), None))])).await.expect_err("it differs");
+    let failure = running.storage.status().failure.expect("reported");
+    assert!(failure.diverged && !failure.disk_full, "{failure:?}");
+    let text = failure.to_string();
+    assert!(
+        text.contains("index 4 of the log") && text.contains("remove its whole data directory"),
+        "{text}"
+    );
+    assert!(reader.get(b"last").is_err());
+    running.storage.close().await.expect_err("what failed is not written");
 }
