@@ -3,7 +3,7 @@
 //!
 //! Proposals of 64 puts of 256-byte values go through log and state as they do on a leader: appended,
 //! flushed, applied, with some of them in flight at once. Then a million small keys are written and the
-//! directory is opened again.
+//! directory is opened again, and ranges of them are read.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -16,7 +16,7 @@ use openraft::storage::{IOFlushed, RaftLogStorage, RaftSnapshotBuilder, RaftStat
 use openraft::type_config::TypeConfigExt;
 use quorate_consensus::{CommittedLeaderId, Entry, GroupId, LogId, ProposalBytes, RaftTypes};
 use quorate_environment::{Environment, TokioEnvironment};
-use quorate_kv::{Command, Condition, Proposal};
+use quorate_kv::{Budget, Command, Condition, KeyRange, Proposal, RangeQuery};
 use quorate_storage::{DataDirectory, Storage, StorageOptions};
 
 type Types = RaftTypes<<TokioEnvironment as Environment>::Runtime>;
@@ -25,6 +25,8 @@ const COMMANDS: u64 = 64;
 const PROPOSALS: u64 = 4_000;
 const FLUSHES: u64 = 1_000;
 const KEYS: u64 = 1_000_000;
+const RANGES: u64 = 50_000;
+const RANGE_KEYS: u64 = 100;
 
 fn entry(index: u64, commands: Vec<Command>) -> Entry {
     let proposal = Proposal { time_ms: index, commands };
@@ -110,6 +112,22 @@ async fn measure_flushes(storage: &Storage<TokioEnvironment>, first: u64, value_
     println!("one entry of {value_bytes:>5} bytes: {:>6.0} flushes/s of {flush:?}", FLUSHES as f64 / seconds);
 }
 
+/// Ranges of a hundred keys with their values, from anywhere in a million, all on disk.
+fn measure_ranges(storage: &Storage<TokioEnvironment>) {
+    let reader = storage.reader();
+    let budget = Budget { records: 512, bytes: 64 << 10 };
+    let started = Instant::now();
+    for number in 0..RANGES {
+        let start = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (KEYS - RANGE_KEYS);
+        let range = KeyRange::new(Bytes::from(format!("key-{start:08}")), None);
+        let query = RangeQuery { limit: Some(RANGE_KEYS), ..RangeQuery::new(range) };
+        let page = reader.range(&query, budget).expect("read").expect("the newest revision");
+        assert_eq!(page.count, RANGE_KEYS);
+    }
+    let rate = RANGES as f64 / started.elapsed().as_secs_f64();
+    println!("ranges of {RANGE_KEYS} keys: {rate:.0} a second, one after another");
+}
+
 async fn measure_open(path: &Path) {
     let (_directory, storage) = open(path);
     let started = Instant::now();
@@ -131,6 +149,8 @@ async fn measure_open(path: &Path) {
     let (found, revision) = storage.reader().get(b"key-00500000").expect("get");
     println!("opened at revision {revision} and read a key in {:.2?}", started.elapsed());
     assert!(found.is_some());
+
+    measure_ranges(&storage);
 
     let other = tempfile::tempdir_in(path.parent().expect("a parent")).expect("a temporary directory");
     let (_other_directory, target) = open(&other.path().join("node"));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use openraft::storage::{RaftLogStorage, RaftSnapshotBuilder, RaftStateMachine};
 use quorate_consensus::{ClusterId, SnapshotFile, SnapshotMeta};
+use quorate_kv::{Budget, Command, KeyRange, RangeQuery, SessionRequest, UnavailableRevision};
 use quorate_storage::snapshot::{SnapshotReader, SnapshotRefusal};
 
 use super::support::*;
@@ -39,6 +40,45 @@ async fn full_node(count: u64) -> (Node, Running) {
     running.append((0..count).map(|index| counting(1, index))).await;
     running.apply((0..count).map(|index| counting(1, index))).await;
     (node, running)
+}
+
+#[tokio::test]
+async fn sessions_settings_and_the_swept_past_are_carried_too() {
+    let in_session = |sequence, value: &str| {
+        let request = SessionRequest { session: 1, sequence, acknowledged_below: 0, fingerprint: 7 };
+        put("in session", value.to_owned()).in_session(request).expect("a write")
+    };
+    let commands = vec![
+        Command::OpenSession { ttl_ms: 60_000 },
+        in_session(1, "once"),
+        in_session(2, "twice"),
+        Command::Compact { revision: 2 },
+        Command::Sweep { records_max: 1 },
+        Command::MarkDigest,
+    ];
+    let source_node = Node::new();
+    let source = source_node.open();
+    source.append([proposal(1, 0, commands.clone()), counting(1, 1)]).await;
+    source.apply([proposal(1, 0, commands), counting(1, 1)]).await;
+    let (meta, file) = build(&source).await;
+    let target_node = Node::new();
+    let target = target_node.open();
+    let arrived = received(&target, &file);
+    target.storage.state_store().install_snapshot(&meta, arrived).await.expect("install");
+    let installed = target.storage.reader().verify().expect("sound");
+    assert_eq!(installed, source.storage.reader().verify().expect("sound"));
+    assert_eq!((installed.summary.session_count, installed.summary.compacted_revision), (1, 2));
+    // What was done once is not done again.
+    target.apply([proposal(1, 2, vec![in_session(1, "once"), in_session(2, "twice")])]).await;
+    assert_eq!(target.storage.reader().revision().expect("open"), installed.summary.revision);
+    let reader = target.storage.reader();
+    let compacted = reader.get_at(b"in session", 1).expect("read");
+    assert_eq!(compacted, Err(UnavailableRevision::Compacted { oldest: 2 }));
+    let query = RangeQuery { revision: Some(2), ..RangeQuery::new(KeyRange::all()) };
+    let page = reader.range(&query, Budget { records: 100, bytes: 1 << 20 }).expect("read").expect("kept");
+    assert_eq!((page.count, page.entries[0].value.as_deref()), (1, Some(&b"twice"[..])));
+    target.close().await;
+    source.close().await;
 }
 
 #[tokio::test]
