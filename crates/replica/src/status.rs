@@ -131,14 +131,45 @@ impl Status {
 
     /// How much of its quota the store takes, as this replica knows it.
     pub fn quota_state(&self) -> QuotaState {
-        let stored = u128::from(self.state.stored_bytes);
-        let quota = u128::from(self.state.settings.get(Setting::QuotaBytes));
-        let warn_percent = u128::from(self.state.settings.get(Setting::QuotaWarnPercent));
+        QuotaState::of(&self.state)
+    }
+}
+
+impl QuotaState {
+    /// What the numbers of a state come to.
+    fn of(state: &Summary) -> Self {
+        let stored = u128::from(state.stored_bytes);
+        let quota = u128::from(state.settings.get(Setting::QuotaBytes));
+        let warn_percent = u128::from(state.settings.get(Setting::QuotaWarnPercent));
         match quota {
             0 => QuotaState::Unlimited,
             _ if stored >= quota => QuotaState::Exceeded,
             _ if stored * 100 >= quota * warn_percent => QuotaState::Warning,
             _ => QuotaState::Good,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_kv::{SettingChange, Settings};
+
+    use super::*;
+
+    fn quota_state(stored_bytes: u64, quota: u64) -> QuotaState {
+        let change = |setting, value| SettingChange { setting, value };
+        let changes = [change(Setting::QuotaBytes, quota), change(Setting::QuotaWarnPercent, 80)];
+        let settings = Settings::DEFAULT.changed(&changes).expect("in bounds");
+        QuotaState::of(&Summary { stored_bytes, settings, ..Summary::default() })
+    }
+
+    #[test]
+    fn the_quota_warns_before_it_is_used_up() {
+        assert_eq!(quota_state(799, 1000), QuotaState::Good);
+        assert_eq!(quota_state(800, 1000), QuotaState::Warning);
+        assert_eq!(quota_state(999, 1000), QuotaState::Warning);
+        assert_eq!(quota_state(1000, 1000), QuotaState::Exceeded);
+        assert_eq!(quota_state(u64::MAX, 0), QuotaState::Unlimited);
+        assert_eq!(quota_state(1 << 49, 1 << 50), QuotaState::Good);
     }
 }
