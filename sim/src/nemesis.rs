@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use madsim::time::sleep;
 
-use crate::cluster::{Cluster, Link, Weather};
+use crate::cluster::{Cluster, FAILED_FLUSHES_STOP, Link, Weather};
+use crate::oracles::Violation;
 use crate::plan::dice::Dice;
 use crate::plan::{Broken, BrokenHow, DiskPlan, Fault, NetworkPlan, PlannedFault, Target};
 use crate::recorder::{Installed, Recorder};
@@ -18,6 +19,11 @@ const FUSE_LIMIT: Duration = Duration::from_millis(500);
 const FUSE_POLL_INTERVAL: Duration = Duration::from_millis(1);
 /// Machines that lost power together do not boot together.
 const BOOT_SPREAD_MS_MAX: u64 = 300;
+/// A node that stops on a full disk is started again after so long, as by whatever supervises it.
+const SUPERVISION_INTERVAL: Duration = Duration::from_millis(200);
+const SYNC_POLL_INTERVAL: Duration = Duration::from_millis(1);
+/// How long a node may go on after its disk has failed.
+const STOP_LIMIT: Duration = Duration::from_millis(500);
 
 /// One fault at work.
 struct Attack<'a> {
@@ -81,6 +87,8 @@ impl Attack<'_> {
             Fault::SlowDisk { target, shortest_us, longest_us } => {
                 self.slow_disk(*target, *shortest_us, *longest_us).await;
             }
+            Fault::DiskFull { target } => self.fill_disk(*target).await,
+            Fault::FailedSync { target } => self.fail_sync(*target).await,
         }
     }
 
@@ -208,6 +216,67 @@ impl Attack<'_> {
         sleep(self.duration).await;
         self.cluster.set_disk(member, None);
         self.end(&format!("n{member}"));
+    }
+
+    async fn fill_disk(&self, target: Target) {
+        let Some(member) = self.claim(target) else { return };
+        self.begin(&format!("n{member}"));
+        self.cluster.excuse_stops(member, true);
+        self.cluster.set_disk_full(member, true);
+        let mut left = self.duration;
+        while !left.is_zero() {
+            let time = left.min(SUPERVISION_INTERVAL);
+            sleep(time).await;
+            left -= time;
+            self.supervise(member).await;
+        }
+        self.cluster.set_disk_full(member, false);
+        self.end(&format!("n{member}"));
+        // The last error may not have come to its end.
+        sleep(STOP_LIMIT).await;
+        self.supervise(member).await;
+        self.cluster.excuse_stops(member, false);
+        self.cluster.release(member);
+    }
+
+    /// Starts a node that has stopped.
+    async fn supervise(&self, member: u64) {
+        if self.cluster.has_stopped(member) {
+            self.cluster.start_again(member).await;
+        }
+    }
+
+    async fn fail_sync(&self, target: Target) {
+        let Some(member) = self.claim(target) else { return };
+        self.cluster.excuse_stops(member, true);
+        if self.let_sync_fail(member).await {
+            self.begin(&format!("n{member}"));
+            sleep(STOP_LIMIT).await;
+            if !self.cluster.has_stopped(member) {
+                let evidence = format!("n{member} still runs {STOP_LIMIT:?} later");
+                self.recorder.convict(Violation::new(FAILED_FLUSHES_STOP, evidence));
+            }
+            sleep(self.duration).await;
+            self.end(&format!("n{member}"));
+            self.cluster.start_again(member).await;
+        } else {
+            self.skip(&format!("n{member} flushed nothing"));
+        }
+        self.cluster.excuse_stops(member, false);
+        self.cluster.release(member);
+    }
+
+    /// Lets the next sync of a node fail. False if there was none in the duration of the fault.
+    async fn let_sync_fail(&self, member: u64) -> bool {
+        let before = self.cluster.disk_errors(member);
+        self.cluster.set_sync_fails(member, true);
+        let mut waited = Duration::ZERO;
+        while waited < self.duration && self.cluster.disk_errors(member) == before {
+            sleep(SYNC_POLL_INTERVAL).await;
+            waited += SYNC_POLL_INTERVAL;
+        }
+        self.cluster.set_sync_fails(member, false);
+        self.cluster.disk_errors(member) > before
     }
 
     async fn lose_power(&self, targets: &[Target], operations: u64, survival: u64) {

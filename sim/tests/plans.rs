@@ -12,9 +12,17 @@ const VERSION_1: &str = include_str!("data/plan-version-1.json");
 fn plans_of_version_1_are_read_and_written_unchanged() {
     let plan = Plan::from_json(VERSION_1).expect("is a plan");
     assert_eq!(plan.seed, u64::MAX);
-    assert_eq!(plan.faults.len(), 12);
+    assert_eq!(plan.faults.len(), 14);
     assert_eq!(plan.faults[7].fault, Fault::Kill { target: Target::Leader });
+    assert_eq!(plan.replica.log_segment_bytes, 128 << 10);
     assert_eq!(plan.to_json(), VERSION_1);
+}
+
+#[test]
+fn plans_from_before_the_log_varied_its_files_run_as_they_did() {
+    let before = VERSION_1.replace("    \"log_segment_bytes\": 131072,\n", "");
+    assert_ne!(before, VERSION_1);
+    assert_eq!(Plan::from_json(&before).map(|plan| plan.replica.log_segment_bytes), Ok(64 << 10));
 }
 
 #[test]
@@ -37,6 +45,8 @@ fn a_few_seeds_see_every_kind_of_fault() {
     let all = [
         "deafen",
         "delay",
+        "disk full",
+        "failed sync",
         "isolate",
         "isolate leader",
         "kill",
@@ -82,7 +92,7 @@ fn a_plan_that_cannot_be_run_is_refused() {
 fn a_fault_that_names_nobody_is_refused() {
     let add = |plan: &mut Plan, fault| plan.faults.push(PlannedFault { at_ms: 1, duration_ms: 1, fault });
     let (nobody, leader) = (Target::Member(6), Target::Leader);
-    check_refused(|plan| add(plan, Fault::Kill { target: nobody }), "fault 12 (kill): there is no member 6");
+    check_refused(|plan| add(plan, Fault::Kill { target: nobody }), "fault 14 (kill): there is no member 6");
     check_refused(|plan| add(plan, Fault::OneWay { from: leader, to: nobody }), "no member 6");
     check_refused(|plan| add(plan, Fault::Split { side: vec![1, 6] }), "no member 6");
     check_refused(
@@ -107,5 +117,7 @@ fn numbers_from_which_nothing_can_be_drawn_are_refused() {
     check_refused(|plan| plan.workload.duration_ms = 3_600_000, "duration_ms is 3600000");
     check_refused(|plan| plan.workload.clients[0].patience_ms = 0, "client 0: patience_ms is 0");
     check_refused(|plan| plan.replica.heartbeat_interval_ms = 0, "heartbeat_interval_ms is 0");
+    check_refused(|plan| plan.replica.log_segment_bytes = 8 << 10, "log_segment_bytes is 8192");
+    check_refused(|plan| plan.replica.log_segment_bytes = 48 << 10, "not a power of two");
     check_refused(|plan| plan.replica.read_batch_bytes_max = 0, "read_batch_bytes_max is 0");
 }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use quorate_sim::power_loss::{
-    all_but_lock_files, arm, blown, enable, fail_sync, fail_writes, forget, operations, power_loss, unsynced,
+    all_but_lock_files, arm, blown, enable, errors, fail_sync, fail_writes, forget, operations, power_loss,
+    spare_sync, unsynced,
 };
 use tempfile::TempDir;
 
@@ -296,6 +297,7 @@ fn a_full_disk_refuses_writes() {
     let error = file.write_all_at(b"during", 0).expect_err("the disk is full");
     assert_eq!(error.kind(), ErrorKind::StorageFull);
     file.sync_all().expect("a full disk syncs");
+    assert_eq!(errors(disk.path()), 2);
     fail_writes(disk.path(), false);
     file.write_all(b" after").expect("written");
     drop(file);
@@ -323,6 +325,20 @@ fn a_failed_sync_loses_what_a_second_one_seems_to_save() {
         file.sync_all().expect("synced");
     });
     assert_eq!(found, [Some(vec![2; 100])].into());
+}
+
+#[test]
+fn a_failure_that_was_taken_back_fails_nothing() {
+    let disk = Disk::new();
+    let file = File::create(disk.path().join("file")).expect("created");
+    fail_sync(disk.path());
+    spare_sync(disk.path());
+    file.sync_all().expect("nothing is to fail any more");
+    assert_eq!(errors(disk.path()), 0);
+    fail_sync(disk.path());
+    file.sync_all().expect_err("the sync fails");
+    spare_sync(disk.path());
+    assert_eq!(errors(disk.path()), 1);
 }
 
 fn libc_eio() -> i32 {

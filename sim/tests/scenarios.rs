@@ -68,3 +68,38 @@ fn snapshots_are_replaced_while_followers_are_away() {
             .collect();
     });
 }
+
+/// What a flush has failed to write can still be read, from the memory of the operating system, when the
+/// node starts again. Whoever answers for that then, and does not write it again, loses it with the power.
+#[test]
+fn what_was_not_flushed_is_not_answered_for_when_power_is_lost_later() {
+    check_passes(|plan| {
+        let all: Vec<Target> = (1..=plan.members).map(Target::Member).collect();
+        plan.faults = (0..7)
+            .flat_map(|number| {
+                let at_ms = 1_500 + number * 4_000;
+                let errors = (1..=plan.members).map(move |member| {
+                    let fault = Fault::FailedSync { target: Target::Member(member) };
+                    PlannedFault { at_ms: at_ms + member * 100, duration_ms: 300, fault }
+                });
+                let fault = Fault::PowerLoss { targets: all.clone(), operations: number, survival: number };
+                errors.chain([PlannedFault { at_ms: at_ms + 2_500, duration_ms: 100, fault }])
+            })
+            .collect();
+    });
+}
+
+/// A full disk stops whoever must write, also the one that is started on it, and is forgotten when there is
+/// room again.
+#[test]
+fn disks_fill_up_one_after_the_other() {
+    check_passes(|plan| {
+        plan.replica.log_segment_bytes = 16 << 10;
+        plan.faults = (0..12)
+            .map(|number| {
+                let fault = Fault::DiskFull { target: Target::Member(1 + number % plan.members) };
+                PlannedFault { at_ms: 1_500 + number * 2_000, duration_ms: 1_500, fault }
+            })
+            .collect();
+    });
+}

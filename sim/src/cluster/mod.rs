@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ use crate::recorder::Recorder;
 
 /// The property of a node that is stopped.
 pub const NODES_STOP: &str = "a node that is asked to stop stops";
+/// The property of a node that cannot know any more what its disk holds.
+pub const FAILED_FLUSHES_STOP: &str = "a node stops when a flush has failed";
 
 /// madsim drops the tasks of a killed node in its next round.
 const AFTER_KILL: Duration = Duration::from_millis(1);
@@ -43,8 +46,6 @@ const CLIENT_PORT: u16 = 7801;
 const PEER_PORT: u16 = 7901;
 const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 4 << 20;
 const MAP_BYTES: u64 = 1 << 30;
-/// Small, so that segments are filled, made and used again within a run.
-const LOG_SEGMENT_BYTES: u64 = 64 << 10;
 
 /// Whether a node can be touched by a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +120,7 @@ impl Cluster {
                 options: replica_options(plan, member, data_directory),
                 recorder: recorder.clone(),
                 stop: Mutex::new(Stop::default()),
+                stops_excused: AtomicBool::new(false),
             });
             let life = setup.clone();
             let node = handle.create_node().name(format!("n{member}")).ip(machine(member));
@@ -198,6 +200,38 @@ impl Cluster {
     pub fn set_disk(&self, member: u64, disk: Option<&DiskPlan>) {
         let latency = disk.map_or(self.disk, latency);
         self.nodes[&member].setup.environment.set_disk_latency(latency);
+    }
+
+    /// Lets everything that a node writes fail, or nothing any more.
+    pub fn set_disk_full(&self, member: u64, full: bool) {
+        power_loss::fail_writes(self.nodes[&member].setup.directory(), full);
+    }
+
+    /// Lets a node's next flush fail, or takes that back.
+    pub fn set_sync_fails(&self, member: u64, fails: bool) {
+        let directory = self.nodes[&member].setup.directory();
+        if fails { power_loss::fail_sync(directory) } else { power_loss::spare_sync(directory) }
+    }
+
+    /// How many of a node's writes and flushes were made to fail.
+    pub fn disk_errors(&self, member: u64) -> u64 {
+        power_loss::errors(self.nodes[&member].setup.directory())
+    }
+
+    /// From now on a node may stop by itself after an error of its disk, or may not.
+    pub fn excuse_stops(&self, member: u64, excused: bool) {
+        self.nodes[&member].setup.stops_excused.store(excused, Ordering::Relaxed);
+    }
+
+    /// Whether a node has stopped by itself because its disk failed.
+    pub fn has_stopped(&self, member: u64) -> bool {
+        self.nodes[&member].setup.stop().by_itself.is_cancelled()
+    }
+
+    /// Starts a node that has stopped by itself.
+    pub async fn start_again(&self, member: u64) {
+        self.kill(member).await;
+        self.boot(member);
     }
 
     /// Stops a node's tasks until [`Cluster::resume`].
@@ -320,7 +354,7 @@ fn replica_options(plan: &Plan, member: u64, data_directory: PathBuf) -> Replica
 fn storage_options(plan: &ReplicaPlan) -> StorageOptions {
     StorageOptions {
         log_bytes_max: MAP_BYTES,
-        log_segment_bytes: LOG_SEGMENT_BYTES,
+        log_segment_bytes: plan.log_segment_bytes,
         state_map_bytes: MAP_BYTES,
         checkpoint_interval: Duration::from_millis(plan.checkpoint_interval_ms),
         checkpoint_bytes: plan.checkpoint_bytes,

@@ -2,9 +2,12 @@
 
 use std::future::pending;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use madsim::plugin;
+use madsim::runtime::Handle;
 use quorate_environment::{Environment, Fact};
 use quorate_http::HttpOptions;
 use quorate_replica::{Replica, ReplicaOptions};
@@ -12,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::environment::{SimulatedEnvironment, Witness};
 use crate::oracles::Violation;
+use crate::power_loss;
 use crate::recorder::{NodeStatus, Recorder};
 
-/// The property of a node that nothing has harmed.
+/// The property of a node whose disk does what it is asked.
 pub const NODES_RUN: &str = "a node starts and runs, whatever was done to it before";
 
 /// How often a node is asked how it is.
@@ -31,13 +35,17 @@ pub(super) struct NodeSetup {
     pub(super) options: ReplicaOptions,
     pub(super) recorder: Arc<Recorder>,
     pub(super) stop: Mutex<Stop>,
+    /// Whether an error of the disk is a reason to stop: a fault is at work that makes such errors.
+    pub(super) stops_excused: AtomicBool,
 }
 
-/// How the supervisor asks a running node to stop as an operator would.
+/// How the supervisor asks a running node to stop as an operator would, and learns that it has stopped.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stop {
     pub(super) asked: CancellationToken,
     pub(super) done: CancellationToken,
+    /// Nobody asked: its disk failed.
+    pub(super) by_itself: CancellationToken,
 }
 
 impl NodeSetup {
@@ -63,11 +71,27 @@ impl NodeSetup {
 pub(super) async fn run(setup: Arc<NodeSetup>) {
     setup.recorder.listen_to(setup.member);
     setup.recorder.say_of(setup.member, format_args!("starts"));
+    let errors_before = power_loss::errors(setup.directory());
     if let Err(reason) = serve(&setup).await {
-        let evidence = format!("n{} {reason}", setup.member);
-        setup.recorder.convict(Violation::new(NODES_RUN, evidence));
+        // Where the directory is differs from run to run.
+        let reason = reason.replace(&setup.directory().display().to_string(), "(data directory)");
+        let disk_failed = power_loss::errors(setup.directory()) > errors_before;
+        if disk_failed && setup.stops_excused.load(Ordering::Relaxed) {
+            end_process(&setup, &reason);
+        } else {
+            let evidence = format!("n{} {reason}", setup.member);
+            setup.recorder.convict(Violation::new(NODES_RUN, evidence));
+        }
     }
     pending().await
+}
+
+/// The end of a process whose disk has failed since it started.
+fn end_process(setup: &NodeSetup, reason: &str) {
+    setup.recorder.say_of(setup.member, format_args!("{reason}"));
+    setup.recorder.forget_status(setup.member);
+    setup.stop().by_itself.cancel();
+    Handle::current().kill(plugin::node());
 }
 
 /// Runs the node until it is asked to stop, or until it cannot go on.

@@ -1,6 +1,8 @@
 //! Whether a plan can be run. Plans are cut down by hand: what one forgets must not end in a panic of the
 //! harness, which would count as a finding against the product.
 
+use std::ops::RangeInclusive;
+
 use super::{DiskPlan, Fault, NetworkPlan, OperationMix, PLAN_VERSION, Plan, ReplicaPlan, Target};
 
 /// More than this cannot be told apart by the last byte of an address, and proves nothing new.
@@ -13,6 +15,8 @@ const DURATION_MS_MAX: u64 = 300_000;
 const TIMEOUT_MS_MAX: u64 = 60_000;
 /// What a node accepts by default.
 const VALUE_BYTES_MAX: u64 = 1 << 20;
+/// The sizes of the log's files that make sense in a run.
+const LOG_SEGMENT_BYTES: RangeInclusive<u64> = 16 << 10..=1 << 20;
 /// Greater weights, keys and sizes are mistakes.
 const NUMBER_MAX: u64 = 1 << 32;
 
@@ -113,6 +117,11 @@ fn check_replica(replica: &ReplicaPlan) -> Result<(), String> {
     ];
     for (name, bytes) in sizes {
         between(name, bytes, 1, NUMBER_MAX)?;
+    }
+    let segment_bytes = replica.log_segment_bytes;
+    between("log_segment_bytes", segment_bytes, *LOG_SEGMENT_BYTES.start(), *LOG_SEGMENT_BYTES.end())?;
+    if !segment_bytes.is_power_of_two() {
+        return Err(format!("log_segment_bytes is {segment_bytes}, not a power of two"));
     }
     at_most("log_keep_bytes", replica.log_keep_bytes, NUMBER_MAX)
 }

@@ -12,6 +12,8 @@ use super::{
 
 /// The dice of the plan. Clients have the streams above.
 const PLAN_STREAM: u64 = 0;
+/// The dice of what plans did not say from the beginning: the rest of a seed's plan stays as it was.
+const LATER_STREAM: u64 = u64::MAX;
 /// The least number of operations that a run must see answered.
 const OPERATIONS_MIN: u64 = 300;
 
@@ -20,14 +22,17 @@ pub fn derive(seed: u64) -> Plan {
     let mut dice = Dice::new(seed, PLAN_STREAM);
     let members = dice.pick(&[3, 3, 3, 3, 3, 3, 3, 3, 5, 1]);
     let duration_ms = dice.range(30_000..=34_000);
-    let faults = faults(&mut dice, members, duration_ms);
+    let mut faults = faults(&mut dice, members, duration_ms);
+    let mut later_dice = Dice::new(seed, LATER_STREAM);
+    let log_segment_bytes = 1 << later_dice.range(14..=20);
+    put_disk_errors(&mut later_dice, members, &mut faults);
     Plan {
         version: PLAN_VERSION,
         seed,
         members,
         network: network(&mut dice),
         disk: disk(&mut dice),
-        replica: replica(&mut dice),
+        replica: replica(&mut dice, log_segment_bytes),
         workload: workload(&mut dice, members, duration_ms),
         broken_for_ever: broken(&mut dice, members),
         faults,
@@ -47,7 +52,7 @@ fn disk(dice: &mut Dice) -> DiskPlan {
     DiskPlan { shortest_us, longest_us, draws: dice.pick(&[1, 3]), stall_one_in, stall_ms }
 }
 
-fn replica(dice: &mut Dice) -> ReplicaPlan {
+fn replica(dice: &mut Dice, log_segment_bytes: u64) -> ReplicaPlan {
     const KIB: u64 = 1 << 10;
     let checkpoint_bytes = dice.pick(&[2 * KIB, 32 * KIB, 1024 * KIB]);
     ReplicaPlan {
@@ -55,6 +60,7 @@ fn replica(dice: &mut Dice) -> ReplicaPlan {
         checkpoint_interval_ms: dice.pick(&[5, 30, 100, 400]),
         checkpoint_bytes,
         overlay_bytes_max: checkpoint_bytes * dice.pick(&[2, 8]),
+        log_segment_bytes,
         snapshot_log_bytes: dice.pick(&[8 * KIB, 32 * KIB, 128 * KIB, 4096 * KIB]),
         log_keep_bytes: dice.pick(&[KIB, 8 * KIB, 64 * KIB]),
         tail_bytes_max: dice.pick(&[KIB, 32 * KIB, 4096 * KIB]),
@@ -193,6 +199,21 @@ fn fault(dice: &mut Dice, kind: Kind, members: u64) -> Fault {
         Kind::SlowDisk => {
             let shortest_us = dice.pick(&[2_000, 10_000, 40_000]);
             Fault::SlowDisk { target: target(dice, members), shortest_us, longest_us: shortest_us * 3 }
+        }
+    }
+}
+
+/// In some seeds errors of disks take the place of some faults. The other seeds keep what they have.
+fn put_disk_errors(dice: &mut Dice, members: u64, faults: &mut [PlannedFault]) {
+    if !dice.chance(25) {
+        return;
+    }
+    let full_percent = dice.pick(&[0, 50, 100]);
+    for planned in faults {
+        if dice.chance(40) {
+            let target = target(dice, members);
+            let full = dice.chance(full_percent);
+            planned.fault = if full { Fault::DiskFull { target } } else { Fault::FailedSync { target } };
         }
     }
 }

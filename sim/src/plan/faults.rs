@@ -93,6 +93,17 @@ pub enum Fault {
         /// The greatest, in microseconds.
         longest_us: u64,
     },
+    /// A disk is full: nothing can be written to it. A node that stops because of that is started again and
+    /// again.
+    DiskFull {
+        /// Whose.
+        target: Target,
+    },
+    /// A disk fails to flush, once. The node stops, and is started again after the duration.
+    FailedSync {
+        /// Whose.
+        target: Target,
+    },
 }
 
 /// Whom a fault hits. Roles are resolved when the fault begins.
@@ -127,6 +138,8 @@ impl Fault {
             Fault::Pause { .. } => "pause",
             Fault::Restart { .. } => "restart",
             Fault::SlowDisk { .. } => "slow disk",
+            Fault::DiskFull { .. } => "disk full",
+            Fault::FailedSync { .. } => "failed sync",
         }
     }
 
@@ -139,7 +152,9 @@ impl Fault {
             | Fault::Kill { target }
             | Fault::Pause { target }
             | Fault::Restart { target }
-            | Fault::SlowDisk { target, .. } => vec![*target],
+            | Fault::SlowDisk { target, .. }
+            | Fault::DiskFull { target }
+            | Fault::FailedSync { target } => vec![*target],
             Fault::OneWay { from, to } => vec![*from, *to],
             Fault::PowerLoss { targets, .. } => targets.clone(),
             Fault::Split { .. } | Fault::Loss { .. } | Fault::Delay { .. } => Vec::new(),

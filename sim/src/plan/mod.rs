@@ -84,6 +84,10 @@ pub struct ReplicaPlan {
     pub checkpoint_bytes: u64,
     /// How many bytes of applied writes may wait for a checkpoint.
     pub overlay_bytes_max: u64,
+    /// How large one file of the log is, in bytes: a power of two. Plans from before this was varied do not
+    /// say.
+    #[serde(default = "log_segment_bytes_unsaid")]
+    pub log_segment_bytes: u64,
     /// How many bytes of log make a snapshot due.
     pub snapshot_log_bytes: u64,
     /// How many bytes of log stay behind a snapshot.
@@ -94,6 +98,11 @@ pub struct ReplicaPlan {
     pub unflushed_bytes_max: u64,
     /// How many bytes of entries are read, and sent, at once.
     pub read_batch_bytes_max: u64,
+}
+
+/// What plans that do not name the size of the log's files ran with.
+fn log_segment_bytes_unsaid() -> u64 {
+    64 << 10
 }
 
 /// A node that stays broken for ever.

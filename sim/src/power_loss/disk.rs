@@ -96,6 +96,8 @@ pub(super) struct Disk {
     full: BTreeSet<PathBuf>,
     /// Directories whose next sync fails.
     sync_fails: BTreeSet<PathBuf>,
+    /// How many operations were made to fail, by the directory that was told to let them.
+    errors: BTreeMap<PathBuf, u64>,
     operations: u64,
 }
 
@@ -115,6 +117,7 @@ impl Disk {
             fuses: BTreeMap::new(),
             full: BTreeSet::new(),
             sync_fails: BTreeSet::new(),
+            errors: BTreeMap::new(),
             operations: 0,
         }
     }
@@ -131,6 +134,7 @@ impl Disk {
         self.fuses.retain(|armed, _| !armed.starts_with(directory));
         self.full.retain(|full| !full.starts_with(directory));
         self.sync_fails.retain(|failing| !failing.starts_with(directory));
+        self.errors.retain(|failed, _| !failed.starts_with(directory));
         ENABLED.store(!self.modelled.is_empty(), Ordering::Relaxed);
     }
 
@@ -178,6 +182,14 @@ impl Disk {
 
     pub(super) fn fail_sync(&mut self, directory: &Path) {
         self.sync_fails.insert(directory.to_path_buf());
+    }
+
+    pub(super) fn spare_sync(&mut self, directory: &Path) {
+        self.sync_fails.remove(directory);
+    }
+
+    pub(super) fn errors(&self, directory: &Path) -> u64 {
+        self.errors.get(directory).copied().unwrap_or_default()
     }
 
     pub(super) fn operations(&self) -> u64 {

@@ -109,6 +109,17 @@ pub fn fail_sync(directory: &Path) {
     disk::with(|disk| disk.fail_sync(&canonical(directory)));
 }
 
+/// Takes [`fail_sync`] back, if no sync has failed since.
+pub fn spare_sync(directory: &Path) {
+    disk::with(|disk| disk.spare_sync(&canonical(directory)));
+}
+
+/// How many operations below the [`enable`]d `directory` have failed because of [`fail_writes`] and
+/// [`fail_sync`].
+pub fn errors(directory: &Path) -> u64 {
+    disk::with(|disk| disk.errors(&canonical(directory)))
+}
+
 /// How many operations on modelled files have been intercepted in this process. It tells whether the
 /// C library's functions are really replaced in this program.
 pub fn operations() -> u64 {

@@ -39,7 +39,8 @@ impl Disk {
         bytes: Range<u64>,
     ) -> io::Result<bool> {
         let Some(path) = self.file(descriptor)?.map(|file| file.path.clone()) else { return Ok(false) };
-        if self.full.iter().any(|full| path.starts_with(full)) {
+        if let Some(full) = self.full.iter().find(|full| path.starts_with(full)) {
+            *self.errors.entry(full.clone()).or_default() += 1;
             return Err(io::Error::from_raw_os_error(libc::ENOSPC));
         }
         if let Some(file) = self.file(descriptor)? {
@@ -82,6 +83,7 @@ impl Disk {
         let failing = self.sync_fails.iter().find(|failing| path.starts_with(failing)).cloned();
         if let Some(failing) = &failing {
             self.sync_fails.remove(failing);
+            *self.errors.entry(failing.clone()).or_default() += 1;
         }
         let Some(file) = self.file(descriptor)? else { return Ok(None) };
         if failing.is_some() {
