@@ -67,14 +67,17 @@ impl ChangesParameters {
 
 /// The answer to `GET /v1/revisions`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChangesAnswer {
     /// The newest revision there is.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub revision: u64,
     /// The changes in order, of whole revisions only.
     pub changes: Vec<Change>,
     /// The first revision that is not in the answer, to go on from: at the end, the one after the newest.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub next_from: u64,
 }
 
@@ -117,6 +120,7 @@ impl From<KeyChange> for Change {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 enum ChangeType {
     Put,
     Delete,
@@ -124,24 +128,36 @@ enum ChangeType {
 
 /// A change as it stands in JSON.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Change))]
 struct ChangeForm<'change> {
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     revision: u64,
     sub_index: u32,
     r#type: ChangeType,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     key: Option<Cow<'change, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     key_base64: Option<Cow<'change, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     value: Option<Cow<'change, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     value_base64: Option<Cow<'change, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::decimal::optional")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     create_revision: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::decimal::optional")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     version: Option<u64>,
 }
+
+#[cfg(feature = "openapi")]
+crate::schema_of::schema_of!(Change, ChangeForm<'static>);
 
 impl Serialize for Change {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

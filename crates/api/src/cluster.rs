@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 /// A node: the member number that people choose, and the incarnation of its data directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NodeName {
     /// The member number.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub member: u64,
     /// The incarnation: 16 hexadecimal digits. A directory that was wiped comes back with another one.
     pub incarnation: String,
@@ -23,6 +25,7 @@ impl fmt::Display for NodeName {
 /// A node's part in the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Role {
     /// The cluster is being formed: not all initial members have been seen.
     Forming,
@@ -58,6 +61,7 @@ impl Role {
 
 /// A member of the cluster, as the answering node knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ClusterMember {
     /// Who.
     pub node: NodeName,
@@ -69,11 +73,13 @@ pub struct ClusterMember {
     pub voter: bool,
     /// Only the leader knows: the last log index that is on that member's disk.
     #[serde(with = "crate::decimal::optional")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub matched_index: Option<u64>,
 }
 
 /// One node's view of the cluster and of itself. Other nodes may see it differently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ClusterStatus {
     /// The cluster: 32 hexadecimal digits, or `null` while it is being formed.
     pub cluster_id: Option<String>,
@@ -89,6 +95,7 @@ pub struct ClusterStatus {
     pub has_room: bool,
     /// Its Raft term.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub term: u64,
     /// The leader, if the node knows of one. Where clients reach it is in `members`.
     pub leader: Option<NodeName>,
@@ -98,36 +105,46 @@ pub struct ClusterStatus {
     pub members: Vec<ClusterMember>,
     /// The index of the last entry in the node's log.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub last_log_index: u64,
     /// The last index that it knows to be committed.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub committed_index: u64,
     /// The last index that it has applied.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub applied_index: u64,
     /// The index that its newest snapshot covers, 0 if it has none.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub snapshot_index: u64,
     /// How long ago its state was known to be current, in milliseconds; `null` if never since it
     /// started.
     #[serde(with = "crate::decimal::optional")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub age_ms: Option<u64>,
     /// The newest revision in the node's state.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub revision: u64,
     /// The state's time, in milliseconds since the Unix epoch.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub time_ms: u64,
     /// Keys that exist.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub key_count: u64,
     /// Bytes of the keys and values that exist.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub live_bytes: u64,
     /// The digest over the state: 32 hexadecimal digits. Equal on all nodes at equal `applied_index`.
     pub digest: String,
     /// The longest value that a put may carry, in bytes.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub value_bytes_max: u64,
 }
 

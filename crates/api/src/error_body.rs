@@ -6,6 +6,7 @@ use crate::error_code::ErrorCode;
 
 /// `{"code": …, "message": …}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorBody {
     /// The name of an [`ErrorCode`], or one that only a newer server knows.
     pub code: String,

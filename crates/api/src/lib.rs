@@ -49,6 +49,8 @@ mod order;
 pub mod query;
 mod range_answer;
 pub mod range_parameters;
+#[cfg(feature = "openapi")]
+mod schema_of;
 mod session;
 mod strict_json;
 pub mod transaction;

@@ -12,22 +12,27 @@ use crate::decimal::lenient::Number;
 /// The body of `POST /v1/compact`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CompactBody {
     #[serde(with = "number")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::decimal::lenient::Number))]
     /// The oldest revision that stays readable.
     pub revision: u64,
 }
 
 /// The answer to `POST /v1/compact`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CompactAnswer {
     /// The oldest revision that can be read, because of this or an earlier compaction.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub compacted: u64,
 }
 
 /// The answer to `GET /v1/settings` and `PUT /v1/settings`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SettingsAnswer {
     /// Every setting.
     pub settings: Vec<SettingAnswer>,
@@ -35,20 +40,25 @@ pub struct SettingsAnswer {
 
 /// One setting.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SettingAnswer {
     /// Its name.
     pub name: String,
     /// Its value.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub value: u64,
     /// Its value in a new store.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub default: u64,
     /// The least value that it can have.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub minimum: u64,
     /// The greatest value that it can have.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub maximum: u64,
     /// What the numbers count.
     pub unit: String,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The order of a range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Order {
     /// The smallest key first. The default.
     #[default]

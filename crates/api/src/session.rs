@@ -17,10 +17,15 @@ pub struct OpenSessionBody {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = OpenSessionBody))]
 struct OpenSessionForm {
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl_ms: Option<Number>,
 }
+
+#[cfg(feature = "openapi")]
+crate::schema_of::schema_of!(OpenSessionBody, OpenSessionForm);
 
 impl Serialize for OpenSessionBody {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -37,12 +42,15 @@ impl<'de> Deserialize<'de> for OpenSessionBody {
 
 /// The answer to `POST /v1/sessions` and `POST /v1/sessions/{id}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionAnswer {
     /// The session.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub session: u64,
     /// After how long without a sign of life it expires, in milliseconds.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub ttl_ms: u64,
 }
 

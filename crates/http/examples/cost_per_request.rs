@@ -14,8 +14,8 @@ use axum::extract::Request;
 use bytes::Bytes;
 use quorate_consensus::{ClusterId, GroupId, NodeId};
 use quorate_environment::{Environment, Listener, Moment, TokioEnvironment};
-use quorate_http::{HttpOptions, Store, measure::Layers, serve};
-use quorate_kv::{Command, KeyValue, Outcome, Summary};
+use quorate_http::{AtRevision, HttpOptions, Store, View, measure::Layers, serve};
+use quorate_kv::{Budget, ChangesPage, Command, KeyValue, Outcome, RangePage, RangeQuery, Settings, Summary};
 use quorate_replica::{Consistency, ReadAnswer, ReadError, RequestContext, Role, Status, WriteError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
@@ -45,6 +45,26 @@ impl Store for FreeStore {
         let value = self.value.clone();
         let found = KeyValue { value, create_revision: 1_234_560, mod_revision: 1_234_567, version: 7 };
         Ok(ReadAnswer { found: Some(found), revision: 1_234_567, age: None })
+    }
+
+    async fn view(&self, _context: &RequestContext, _consistency: Consistency) -> Result<View, ReadError> {
+        Ok(View { revision: 1_234_567, age: None })
+    }
+
+    fn get_at(&self, _key: &[u8], _revision: u64) -> AtRevision<Option<KeyValue>> {
+        Ok(Ok(None))
+    }
+
+    fn range_page(&self, _query: &RangeQuery, _budget: Budget) -> AtRevision<RangePage> {
+        Ok(Ok(RangePage { revision: 1_234_567, ..RangePage::default() }))
+    }
+
+    fn changes_page(&self, from_revision: u64, _budget: Budget) -> AtRevision<ChangesPage> {
+        Ok(Ok(ChangesPage { changes: Vec::new(), next_revision: from_revision, newest: 1_234_567 }))
+    }
+
+    fn settings(&self) -> Result<Settings, ReadError> {
+        Ok(Settings::DEFAULT)
     }
 
     async fn ready(&self, _deadline: Moment) -> Result<(), ReadError> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use quorate_environment::{Environment, Moment};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::bytes_in_flight::BytesInFlight;
@@ -18,6 +19,12 @@ pub(crate) struct Application<E: Environment, S: Store> {
     pub(crate) options: HttpOptions,
     pub(crate) metrics: Metrics,
     pub(crate) bytes_in_flight: Arc<BytesInFlight>,
+    /// Requests take one each while they are handled, but those about the node itself.
+    pub(crate) requests: Semaphore,
+    /// Answers that are sent page by page take one each, to their end.
+    pub(crate) listings: Arc<Semaphore>,
+    /// The Raft group that is served; cursors belong to it.
+    pub(crate) group: u32,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -28,8 +35,18 @@ impl<E: Environment, S: Store> Application<E, S> {
         options: HttpOptions,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
-        let bytes_in_flight = BytesInFlight::new(options.body_bytes_in_flight_max);
-        Arc::new(Self { environment, store, options, metrics: Metrics::default(), bytes_in_flight, shutdown })
+        let options = options.bounded();
+        Arc::new(Self {
+            metrics: Metrics::default(),
+            bytes_in_flight: BytesInFlight::new(options.body_bytes_in_flight_max),
+            requests: Semaphore::new(options.requests_in_flight_max),
+            listings: Arc::new(Semaphore::new(options.listings_max)),
+            group: store.status().group.0,
+            environment,
+            store,
+            options,
+            shutdown,
+        })
     }
 }
 

@@ -14,23 +14,25 @@ use std::sync::Arc;
 /// connections bounds them well enough.
 const COUNTED_ANSWER_BYTES_MIN: usize = 16 << 10;
 
-/// A value and its share of the budget.
+/// A body and its share of the budget.
 #[derive(Debug)]
-pub(crate) struct ReceivedValue {
-    pub(crate) value: Bytes,
+pub(crate) struct Received {
+    pub(crate) bytes: Bytes,
     pub(crate) held: BytesHeld,
 }
 
-/// Receives a value of at most `value_bytes_max` bytes. The caller bounds the time.
-pub(crate) async fn receive_value(
+/// Receives a body of at most `bytes_max` bytes; `too_large` says what a longer one is. The caller bounds the
+/// time.
+pub(crate) async fn receive(
     mut body: Body,
-    value_bytes_max: u64,
+    bytes_max: u64,
+    too_large: impl Fn(u64) -> Failure,
     budget: &Arc<BytesInFlight>,
-) -> Result<ReceivedValue, Failure> {
+) -> Result<Received, Failure> {
     // Absent in a chunked body. hyper ends the body at the length that was announced.
     let announced = body.size_hint().exact();
-    if announced.is_some_and(|length| length > value_bytes_max) {
-        return Err(value_too_large(value_bytes_max));
+    if announced.is_some_and(|length| length > bytes_max) {
+        return Err(too_large(bytes_max));
     }
     let announced = announced.map_or(0, |length| length as usize);
     let mut held = budget.try_take(announced).ok_or_else(overloaded)?;
@@ -42,8 +44,8 @@ pub(crate) async fn receive_value(
             continue; // Trailers: nothing in them means anything to us.
         };
         received += data.len();
-        if received as u64 > value_bytes_max {
-            return Err(value_too_large(value_bytes_max));
+        if received as u64 > bytes_max {
+            return Err(too_large(bytes_max));
         }
         if received > announced && !held.try_grow(data.len()) {
             return Err(overloaded());
@@ -60,8 +62,8 @@ pub(crate) async fn receive_value(
             }
         }
     }
-    let value = if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() };
-    Ok(ReceivedValue { value, held })
+    let bytes = if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() };
+    Ok(Received { bytes, held })
 }
 
 /// The body of an answer that carries `value`. Counted from here until its last byte is sent, unless it
@@ -87,7 +89,8 @@ impl AsRef<[u8]> for CountedValue {
     }
 }
 
-fn value_too_large(value_bytes_max: u64) -> Failure {
+/// What a value that is too long is answered with.
+pub(crate) fn value_too_large(value_bytes_max: u64) -> Failure {
     Failure::new(
         ErrorCode::ValueTooLarge,
         format!("the value is longer than the limit of {value_bytes_max} bytes"),
@@ -95,7 +98,8 @@ fn value_too_large(value_bytes_max: u64) -> Failure {
     .closing()
 }
 
-fn overloaded() -> Failure {
+/// What a request is answered with that there is no room for.
+pub(crate) fn overloaded() -> Failure {
     Failure::new(ErrorCode::Overloaded, "too many bytes of requests and answers are in flight on this node")
 }
 

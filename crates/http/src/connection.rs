@@ -6,26 +6,40 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
+use axum::response::IntoResponse;
 use http::HeaderName;
 use http::header::HeaderValue;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
-use quorate_api::headers;
+use quorate_api::{ErrorCode, headers};
 use quorate_environment::Environment;
+use tokio::sync::SemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use crate::application::{Application, Arrival};
+use crate::failure::Failure;
 use crate::guarded_stream::GuardedStream;
 use crate::metrics::{ConnectionEvent, Method, Route};
 use crate::progress::Progress;
 use crate::routes;
 use crate::store::Store;
+use crate::watched_answer::WatchedAnswer;
 use crate::watched_body::WatchedBody;
 
 /// hyper's buffer of a connection, in bytes: the most that a body arrives in at once.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
+
+/// What a connection is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// All requests.
+    Everything,
+    /// Requests about the node itself: there are many connections already.
+    Control,
+}
 
 /// What all connections share.
 pub(crate) struct Connections<E: Environment, S: Store> {
@@ -46,7 +60,12 @@ impl<E: Environment, S: Store> Connections<E, S> {
     }
 
     /// Serves one connection to its end.
-    pub(crate) fn run(&self, stream: E::Stream, peer: String) -> impl Future<Output = ()> + Send + use<E, S> {
+    pub(crate) fn run(
+        &self,
+        stream: E::Stream,
+        peer: String,
+        lane: Lane,
+    ) -> impl Future<Output = ()> + Send + use<E, S> {
         let application = Arc::clone(&self.application);
         let environment = application.environment.clone();
         let progress = Progress::new(environment.now(), &application.options);
@@ -55,6 +74,7 @@ impl<E: Environment, S: Store> Connections<E, S> {
             next_request_id: std::sync::atomic::AtomicU64::new(environment.random_u64()),
             application: Arc::clone(&application),
             progress: Arc::clone(&progress),
+            lane,
         };
         let guarded = GuardedStream::new(stream, environment.clone(), Arc::clone(&progress));
         let connection = self.http.serve_connection(TokioIo::new(guarded), service);
@@ -97,6 +117,7 @@ struct ConnectionService<E: Environment, S: Store> {
     application: Arc<Application<E, S>>,
     router: Router,
     progress: Arc<Progress>,
+    lane: Lane,
     /// Random for each connection, then counted up: unique enough, and one draw of entropy serves all
     /// requests of a connection.
     next_request_id: std::sync::atomic::AtomicU64,
@@ -115,13 +136,14 @@ impl<E: Environment, S: Store> hyper::service::Service<hyper::Request<Incoming>>
         let method = Method::of(request.method());
         request.extensions_mut().insert(Arrival { at: arrived, request_id });
         let request = request.map(|body| WatchedBody::new(body, Arc::clone(&self.progress)));
-        let answering = self.router.clone().call(request);
+        let router = self.router.clone();
         let application = Arc::clone(&self.application);
         let progress = Arc::clone(&self.progress);
+        let lane = self.lane;
         Box::pin(async move {
-            let mut response = match answering.await {
-                Ok(response) => response,
-                Err(never) => match never {},
+            let mut response = match admit(&application, route, lane) {
+                Ok(_admission) => answer(router, request).await,
+                Err(refusal) => refusal.into_response(),
             };
             let answered = application.environment.now();
             response
@@ -130,9 +152,41 @@ impl<E: Environment, S: Store> hyper::service::Service<hyper::Request<Incoming>>
             let status = response.status();
             application.metrics.answered(route, method, status, answered.saturating_since(arrived));
             progress.answer_ready(answered);
-            Ok(response)
+            Ok(match response.body().size_hint().exact() {
+                Some(_) => response,
+                None => response.map(|body| {
+                    Body::new(WatchedAnswer::new(body, application.environment.clone(), progress))
+                }),
+            })
         })
     }
+}
+
+async fn answer(mut router: Router, request: hyper::Request<WatchedBody>) -> axum::response::Response {
+    match router.call(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+/// Lets a request in, or says at once that there are too many. Requests about the node itself always get in.
+fn admit<E: Environment, S: Store>(
+    application: &Application<E, S>,
+    route: Route,
+    lane: Lane,
+) -> Result<Option<SemaphorePermit<'_>>, Failure> {
+    if route.is_control() {
+        return Ok(None);
+    }
+    if lane == Lane::Control {
+        let message = "too many connections are open on this node";
+        return Err(Failure::new(ErrorCode::Overloaded, message).closing());
+    }
+    application
+        .requests
+        .try_acquire()
+        .map(Some)
+        .map_err(|_| Failure::new(ErrorCode::Overloaded, "too many requests are in flight on this node"))
 }
 
 fn request_id_value(request_id: u64) -> HeaderValue {

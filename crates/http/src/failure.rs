@@ -8,7 +8,10 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, ETAG, HeaderValue, RETRY_AFTER};
 use http::{HeaderName, StatusCode};
 use quorate_api::{ErrorBody, ErrorCode, condition, headers};
+use quorate_kv::{Setting, SettingDescription, UnavailableRevision};
 use quorate_replica::{ReadError, WriteError};
+
+use crate::paged_body::NoPage;
 
 /// When to try again if nothing better is known.
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
@@ -59,6 +62,29 @@ impl Failure {
             .header(ALLOW, HeaderValue::from_static(allow))
     }
 
+    /// What is left to say when only a part of a request was done: the outcome of the rest is not known.
+    pub(crate) fn after_a_part(self, part: String) -> Self {
+        Self::new(ErrorCode::OutcomeUnknown, format!("{part}{}", self.message))
+    }
+
+    /// There is no such key at the store's `revision`.
+    pub(crate) fn key_not_found(revision: u64) -> Self {
+        Self::new(ErrorCode::KeyNotFound, "there is no such key").store_revision(revision)
+    }
+
+    /// The revision that was asked for is yet to come.
+    pub(crate) fn future_revision(newest: u64) -> Self {
+        let message = format!("the revision is yet to come; the newest is {newest}");
+        Self::new(ErrorCode::FutureRevision, message).store_revision(newest)
+    }
+
+    /// A setting cannot have the value.
+    pub(crate) fn bad_setting(setting: Setting, value: u64) -> Self {
+        let SettingDescription { name, minimum, maximum, unit, .. } = setting.description();
+        let message = format!("{name} can be {minimum} to {maximum} {unit}, not {value}");
+        Self::new(ErrorCode::BadSetting, message)
+    }
+
     /// A condition did not hold; `current` is the key's revision, if it exists.
     pub(crate) fn precondition_failed(current: Option<u64>) -> Self {
         let Some(revision) = current else {
@@ -69,6 +95,27 @@ impl Failure {
         };
         let message = format!("the condition does not hold: the key's revision is {revision}");
         Self::new(ErrorCode::PreconditionFailed, message).header(ETAG, entity_tag(revision))
+    }
+}
+
+impl From<NoPage> for Failure {
+    fn from(no_page: NoPage) -> Self {
+        match no_page {
+            NoPage::Revision(unavailable) => unavailable.into(),
+            NoPage::Read(error) => error.into(),
+        }
+    }
+}
+
+impl From<UnavailableRevision> for Failure {
+    fn from(unavailable: UnavailableRevision) -> Self {
+        match unavailable {
+            UnavailableRevision::Future { newest } => Failure::future_revision(newest),
+            UnavailableRevision::Compacted { oldest } => {
+                Failure::new(ErrorCode::Compacted, unavailable.to_string())
+                    .header(HeaderName::from_static(headers::OLDEST_REVISION), HeaderValue::from(oldest))
+            }
+        }
     }
 }
 
@@ -126,6 +173,15 @@ impl IntoResponse for Failure {
 
 /// A revision as the value of `ETag`.
 pub(crate) fn entity_tag(revision: u64) -> HeaderValue {
-    HeaderValue::from_maybe_shared(bytes::Bytes::from(condition::format_entity_tag(revision)))
-        .expect("digits in quotes are a valid header value")
+    header_value(condition::format_entity_tag(revision))
+}
+
+/// A revision as the value of `ETag` of the JSON form.
+pub(crate) fn json_entity_tag(revision: u64) -> HeaderValue {
+    header_value(condition::format_json_entity_tag(revision))
+}
+
+fn header_value(tag: String) -> HeaderValue {
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(tag))
+        .expect("a revision in quotes is a valid header value")
 }

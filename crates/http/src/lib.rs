@@ -6,9 +6,13 @@
 //! node standing:
 //!
 //! - *connections*: a bounded number, each cut if it is silent for too long between requests, sends the
-//!   head of a request too slowly, or does not take its answer ([`HttpOptions`]);
+//!   head of a request too slowly, or does not take its answer ([`HttpOptions`]). A few more are kept for
+//!   requests about the node itself, so that a busy node can be told from a dead one;
+//! - *requests*: a bounded number is handled at once over the whole node, and one by each connection; past the
+//!   bound requests are answered 429 at once, but those about the node itself;
 //! - *bytes*: request bodies, and answers that are not small, are counted over the whole node; past the
-//!   bound requests are answered 429;
+//!   bound requests are answered 429. Answers of any length are read and sent page by page, a bounded number
+//!   of them at once, so that none is held as a whole;
 //! - *time*: each request has one deadline, the arrival of its body included. When it passes, the answer
 //!   leaves: 408 if the body is not there, 503 for a read, 504 `outcome_unknown` for a write.
 //!
@@ -28,15 +32,17 @@ mod guarded_stream;
 mod metrics;
 mod metrics_text;
 mod options;
+mod paged_body;
 mod progress;
 mod routes;
 mod server;
 mod store;
+mod watched_answer;
 mod watched_body;
 
 pub use options::HttpOptions;
 pub use server::serve;
-pub use store::Store;
+pub use store::{AtRevision, Store, View};
 
 #[doc(hidden)]
 pub use application::measure;

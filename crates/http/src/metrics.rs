@@ -13,24 +13,87 @@ use crate::progress::Phase;
 /// Which part of the API a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// Keys.
+    /// One key.
     Kv,
-    /// Everything else.
+    /// Ranges of keys.
+    Range,
+    /// Transactions.
+    Transaction,
+    /// Compaction.
+    Compact,
+    /// Settings.
+    Settings,
+    /// Sessions.
+    Sessions,
+    /// The history.
+    Revisions,
+    /// The cluster's status.
+    Cluster,
+    /// Whether the node runs and is ready.
+    Health,
+    /// Metrics.
+    Metrics,
+    /// The description of the API.
+    Documentation,
+    /// Paths that there are not.
     Other,
 }
 
 impl Route {
-    pub(crate) const ALL: [Route; 2] = [Route::Kv, Route::Other];
+    pub(crate) const ALL: [Route; 12] = [
+        Route::Kv,
+        Route::Range,
+        Route::Transaction,
+        Route::Compact,
+        Route::Settings,
+        Route::Sessions,
+        Route::Revisions,
+        Route::Cluster,
+        Route::Health,
+        Route::Metrics,
+        Route::Documentation,
+        Route::Other,
+    ];
 
     pub(crate) fn of(path: &str) -> Self {
-        if path.starts_with(quorate_api::KEY_PATH_PREFIX) { Route::Kv } else { Route::Other }
+        if path.starts_with(quorate_api::KEY_PATH_PREFIX) {
+            return Route::Kv;
+        }
+        match path {
+            quorate_api::RANGE_PATH => Route::Range,
+            quorate_api::TRANSACTION_PATH => Route::Transaction,
+            quorate_api::COMPACT_PATH => Route::Compact,
+            quorate_api::SETTINGS_PATH => Route::Settings,
+            quorate_api::REVISIONS_PATH => Route::Revisions,
+            quorate_api::CLUSTER_PATH => Route::Cluster,
+            quorate_api::HEALTH_PATH | quorate_api::READY_PATH => Route::Health,
+            quorate_api::METRICS_PATH => Route::Metrics,
+            quorate_api::OPENAPI_PATH | quorate_api::DOCS_PATH => Route::Documentation,
+            path if path.starts_with(quorate_api::SESSIONS_PATH) => Route::Sessions,
+            _ => Route::Other,
+        }
     }
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Route::Kv => "kv",
+            Route::Range => "range",
+            Route::Transaction => "txn",
+            Route::Compact => "compact",
+            Route::Settings => "settings",
+            Route::Sessions => "sessions",
+            Route::Revisions => "revisions",
+            Route::Cluster => "cluster",
+            Route::Health => "health",
+            Route::Metrics => "metrics",
+            Route::Documentation => "documentation",
             Route::Other => "other",
         }
+    }
+
+    /// Whether the request is about the node itself: those are answered however busy it is.
+    pub(crate) const fn is_control(self) -> bool {
+        matches!(self, Route::Cluster | Route::Health | Route::Metrics)
     }
 }
 
@@ -40,19 +103,21 @@ pub(crate) enum Method {
     Get,
     Head,
     Put,
+    Post,
     Delete,
     Other,
 }
 
 impl Method {
-    pub(crate) const ALL: [Method; 5] =
-        [Method::Get, Method::Head, Method::Put, Method::Delete, Method::Other];
+    pub(crate) const ALL: [Method; 6] =
+        [Method::Get, Method::Head, Method::Put, Method::Post, Method::Delete, Method::Other];
 
     pub(crate) fn of(method: &http::Method) -> Self {
         match *method {
             http::Method::GET => Method::Get,
             http::Method::HEAD => Method::Head,
             http::Method::PUT => Method::Put,
+            http::Method::POST => Method::Post,
             http::Method::DELETE => Method::Delete,
             _ => Method::Other,
         }
@@ -63,6 +128,7 @@ impl Method {
             Method::Get => "get",
             Method::Head => "head",
             Method::Put => "put",
+            Method::Post => "post",
             Method::Delete => "delete",
             Method::Other => "other",
         }
@@ -119,8 +185,8 @@ impl Histogram {
 pub(crate) struct Metrics {
     /// By route, method, status.
     requests: [[[AtomicU64; STATUSES.len()]; Method::ALL.len()]; Route::ALL.len()],
-    /// Requests about keys, by method.
-    latencies: [Histogram; Method::ALL.len()],
+    /// By route and method.
+    latencies: [[Histogram; Method::ALL.len()]; Route::ALL.len()],
     connection_events: [AtomicU64; 3],
     /// By phase.
     connections_cut: [AtomicU64; 5],
@@ -132,9 +198,7 @@ impl Metrics {
         let status =
             STATUSES.iter().position(|known| *known == status.as_u16()).unwrap_or(STATUSES.len() - 1);
         self.requests[route as usize][method as usize][status].fetch_add(1, Ordering::Relaxed);
-        if route == Route::Kv {
-            self.latencies[method as usize].observe(latency);
-        }
+        self.latencies[route as usize][method as usize].observe(latency);
     }
 
     pub(crate) fn count(&self, event: ConnectionEvent) {
@@ -158,8 +222,8 @@ impl Metrics {
         self.requests[route as usize][method as usize][status].load(Ordering::Relaxed)
     }
 
-    pub(crate) fn latency(&self, method: Method) -> &Histogram {
-        &self.latencies[method as usize]
+    pub(crate) fn latency(&self, route: Route, method: Method) -> &Histogram {
+        &self.latencies[route as usize][method as usize]
     }
 }
 
@@ -176,6 +240,21 @@ mod tests {
         let counts = histogram.counts();
         assert_eq!((counts[0], counts[1], counts[15], counts[16]), (2, 1, 1, 1));
         assert_eq!(histogram.sum_us(), 20_000_202);
+    }
+
+    #[test]
+    fn paths_belong_to_routes() {
+        for (path, route) in [
+            ("/v1/kv/", Route::Kv),
+            ("/v1/kv/a/b", Route::Kv),
+            ("/v1/kv", Route::Range),
+            ("/v1/sessions", Route::Sessions),
+            ("/v1/sessions/12", Route::Sessions),
+            ("/readyz", Route::Health),
+            ("/v1/kvs", Route::Other),
+        ] {
+            assert_eq!(Route::of(path), route, "{path}");
+        }
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use quorate_replica::Status;
+use quorate_kv::Setting;
+use quorate_replica::{QuotaState, Status};
 
 use crate::application::Application;
-use crate::metrics::{ConnectionEvent, LATENCY_BOUNDS_US, Method, Metrics, Route, STATUSES};
+use crate::metrics::{ConnectionEvent, Histogram, LATENCY_BOUNDS_US, Method, Metrics, Route, STATUSES};
 use crate::progress::Phase;
 use crate::store::Store;
 use quorate_environment::Environment;
@@ -20,11 +21,10 @@ pub(crate) fn render<E: Environment, S: Store>(application: &Application<E, S>) 
     requests(&mut text, metrics);
     latencies(&mut text, metrics);
     connections(&mut text, metrics);
-    text.family("quorate_http_body_bytes_in_flight", "gauge", "Bytes of bodies held now.");
-    text.sample("", application.bytes_in_flight.used());
-    text.family("quorate_http_body_bytes_in_flight_max", "gauge", "The bound of that.");
-    text.sample("", application.options.body_bytes_in_flight_max);
-    status(&mut text, &application.store.status());
+    in_flight(&mut text, application);
+    let node = application.store.status();
+    status(&mut text, &node);
+    work(&mut text, &node);
     text.text
 }
 
@@ -48,22 +48,52 @@ fn requests(text: &mut Text, metrics: &Metrics) {
 
 fn latencies(text: &mut Text, metrics: &Metrics) {
     let name = "quorate_http_request_duration_seconds";
-    text.family(name, "histogram", "From the head of a request about a key to its answer.");
-    for method in Method::ALL {
-        let histogram = metrics.latency(method);
-        let counts = histogram.counts();
-        let method = method.name();
-        let mut cumulated = 0;
-        for (count, bound_us) in counts.iter().zip(LATENCY_BOUNDS_US) {
-            cumulated += count;
-            let bound = bound_us as f64 / 1e6;
-            text.suffixed("_bucket", &format!("{{method=\"{method}\",le=\"{bound}\"}}"), cumulated);
+    text.family(name, "histogram", "From the head of a request to the beginning of its answer.");
+    for route in Route::ALL {
+        for method in Method::ALL {
+            let histogram = metrics.latency(route, method);
+            if histogram.counts() != [0; LATENCY_BOUNDS_US.len() + 1] {
+                latency(text, route.name(), method.name(), histogram);
+            }
         }
-        let total: u64 = counts.iter().sum();
-        text.suffixed("_bucket", &format!("{{method=\"{method}\",le=\"+Inf\"}}"), total);
-        text.suffixed("_sum", &format!("{{method=\"{method}\"}}"), histogram.sum_us() as f64 / 1e6);
-        text.suffixed("_count", &format!("{{method=\"{method}\"}}"), total);
     }
+}
+
+fn latency(text: &mut Text, route: &str, method: &str, histogram: &Histogram) {
+    let labels = format!("route=\"{route}\",method=\"{method}\"");
+    let counts = histogram.counts();
+    let mut cumulated = 0;
+    for (count, bound_us) in counts.iter().zip(LATENCY_BOUNDS_US) {
+        cumulated += count;
+        let bound = bound_us as f64 / 1e6;
+        text.suffixed("_bucket", &format!("{{{labels},le=\"{bound}\"}}"), cumulated);
+    }
+    let total: u64 = counts.iter().sum();
+    text.suffixed("_bucket", &format!("{{{labels},le=\"+Inf\"}}"), total);
+    text.suffixed("_sum", &format!("{{{labels}}}"), histogram.sum_us() as f64 / 1e6);
+    text.suffixed("_count", &format!("{{{labels}}}"), total);
+}
+
+/// What is in flight, and the bounds of that.
+fn in_flight<E: Environment, S: Store>(text: &mut Text, application: &Application<E, S>) {
+    let options = &application.options;
+    let mut gauge = |name, help, value: usize| {
+        text.family(name, "gauge", help);
+        text.sample("", value);
+    };
+    let requests = options.requests_in_flight_max - application.requests.available_permits();
+    gauge(
+        "quorate_http_requests_in_flight",
+        "Requests being handled, but those about the node itself.",
+        requests,
+    );
+    gauge("quorate_http_requests_in_flight_max", "The bound of that.", options.requests_in_flight_max);
+    let listings = options.listings_max - application.listings.available_permits();
+    gauge("quorate_http_listings", "Long answers being sent in pieces.", listings);
+    gauge("quorate_http_listings_max", "The bound of that.", options.listings_max);
+    let bytes = application.bytes_in_flight.used();
+    gauge("quorate_http_body_bytes_in_flight", "Bytes of bodies held now.", bytes);
+    gauge("quorate_http_body_bytes_in_flight_max", "The bound of that.", options.body_bytes_in_flight_max);
 }
 
 fn connections(text: &mut Text, metrics: &Metrics) {
@@ -86,6 +116,7 @@ fn status(text: &mut Text, status: &Status) {
         let is = u64::from(role.name() == status.role.name());
         text.sample(&format!("{{role=\"{}\"}}", role.name()), is);
     }
+    let settings = &status.state.settings;
     let mut gauge = |name, help, value: u64| {
         text.family(name, "gauge", help);
         text.sample("", value);
@@ -102,6 +133,23 @@ fn status(text: &mut Text, status: &Status) {
     gauge("quorate_revision", "The newest revision.", status.state.revision);
     gauge("quorate_keys", "Keys that exist.", status.state.key_count);
     gauge("quorate_live_bytes", "Bytes of keys and values that exist.", status.state.live_bytes);
+    gauge(
+        "quorate_stored_bytes",
+        "Bytes of all records, as the quota counts them.",
+        status.state.stored_bytes,
+    );
+    gauge("quorate_quota_bytes", "The bound of that, 0 if there is none.", settings.get(Setting::QuotaBytes));
+    let warn_percent = settings.get(Setting::QuotaWarnPercent);
+    gauge("quorate_quota_warn_percent", "The part of the quota to be warned of.", warn_percent);
+    gauge(
+        "quorate_compacted_revision",
+        "The oldest revision that can be read.",
+        status.state.compacted_revision,
+    );
+    gauge("quorate_sessions", "Sessions that there are.", status.state.session_count);
+    gauge("quorate_raft_apply_lag", "Entries committed and not applied yet.", status.apply_lag());
+    gauge("quorate_sweep_backlog", "Revisions given up and not removed yet.", status.work.sweep_backlog);
+    gauge("quorate_digest_mark", "The newest mark of a digest.", status.work.digest_mark);
     if let Some(staleness) = status.staleness {
         text.family(
             "quorate_state_age_seconds",
@@ -109,6 +157,33 @@ fn status(text: &mut Text, status: &Status) {
             "Since when the state was last known to be current.",
         );
         text.sample("", staleness.as_secs_f64());
+    }
+}
+
+/// What the node has done since it started.
+fn work(text: &mut Text, status: &Status) {
+    let work = &status.work;
+    let mut counter = |name, help, value: u64| {
+        text.family(name, "counter", help);
+        text.sample("", value);
+    };
+    counter("quorate_proposals_total", "Entries proposed as the leader.", work.proposals);
+    counter("quorate_proposed_commands_total", "Commands in those.", work.proposed_commands);
+    counter("quorate_digests_compared_total", "Comparisons of digests led.", work.digests_compared);
+    text.family("quorate_log_flush_duration_seconds", "summary", "Flushes of the log.");
+    text.suffixed("_sum", "", work.flush_total.as_secs_f64());
+    text.suffixed("_count", "", work.flushes);
+    text.family("quorate_log_flush_last_seconds", "gauge", "How long the last flush of the log took.");
+    text.sample("", work.flush_last.as_secs_f64());
+    text.family("quorate_quota_state", "gauge", "1 for how much of its quota the store takes.");
+    let states = [
+        (QuotaState::Unlimited, "unlimited"),
+        (QuotaState::Good, "good"),
+        (QuotaState::Warning, "warning"),
+        (QuotaState::Exceeded, "exceeded"),
+    ];
+    for (state, name) in states {
+        text.sample(&format!("{{state=\"{name}\"}}"), u64::from(status.quota_state() == state));
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::application::Application;
-use crate::connection::Connections;
+use crate::connection::{Connections, Lane};
 use crate::metrics::ConnectionEvent;
 use crate::options::HttpOptions;
 use crate::store::Store;
@@ -39,8 +39,8 @@ pub async fn serve<E: Environment, S: Store>(
     options: HttpOptions,
     shutdown: CancellationToken,
 ) {
-    let permits = u32::try_from(options.connections_max.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
-    let slots = Arc::new(Semaphore::new(permits as usize));
+    let options = options.bounded();
+    let slots = Slots::new(&options);
     let abort = CancellationToken::new();
     let grace = options.shutdown_grace;
     let application = Application::new(environment.clone(), store, options, shutdown.clone());
@@ -52,9 +52,9 @@ pub async fn serve<E: Environment, S: Store>(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => match Arc::clone(&slots).try_acquire_owned() {
-                Ok(slot) => start(&environment, &connections, stream, peer, slot),
-                Err(_) => refuse(&application, stream).await,
+            Ok((stream, peer)) => match slots.take() {
+                Some(slot) => start(&environment, &connections, stream, peer, slot),
+                None => refuse(&application, stream).await,
             },
             Err(error) => {
                 tracing::warn!(%error, "cannot accept an HTTP connection; trying again");
@@ -63,15 +63,53 @@ pub async fn serve<E: Environment, S: Store>(
         }
     }
     drop(listener);
-    let all_closed = slots.acquire_many(permits);
-    if environment.timeout(grace, all_closed).await.is_err() {
-        tracing::warn!(
-            connections = permits as usize - slots.available_permits(),
-            "cutting HTTP connections that did not finish in time"
-        );
+    if environment.timeout(grace, slots.all_free()).await.is_err() {
+        tracing::warn!(connections = slots.taken(), "cutting HTTP connections that did not finish in time");
         abort.cancel();
-        // The semaphore is never closed, so this can only mean that all permits are back.
-        let _ = slots.acquire_many(permits).await;
+        slots.all_free().await;
+    }
+}
+
+/// The places for connections, in two lanes.
+struct Slots {
+    lanes: [(Lane, Arc<Semaphore>, usize); 2],
+}
+
+/// A connection's place.
+struct Slot {
+    lane: Lane,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Slots {
+    fn new(options: &HttpOptions) -> Self {
+        let lane = |lane, count| (lane, Arc::new(Semaphore::new(count)), count);
+        Self {
+            lanes: [
+                lane(Lane::Everything, options.connections_max),
+                lane(Lane::Control, options.control_connections_max),
+            ],
+        }
+    }
+
+    /// A place in the first lane that has one.
+    fn take(&self) -> Option<Slot> {
+        self.lanes.iter().find_map(|(lane, free, _)| {
+            let permit = Arc::clone(free).try_acquire_owned().ok()?;
+            Some(Slot { lane: *lane, _permit: permit })
+        })
+    }
+
+    fn taken(&self) -> usize {
+        self.lanes.iter().map(|(_, free, count)| count - free.available_permits()).sum()
+    }
+
+    async fn all_free(&self) {
+        for (_, free, count) in &self.lanes {
+            let count = u32::try_from(*count).expect("the options are bounded");
+            // The semaphore is never closed, so this can only mean that all permits are back.
+            let _ = free.acquire_many(count).await;
+        }
     }
 }
 
@@ -80,9 +118,9 @@ fn start<E: Environment, S: Store>(
     connections: &Connections<E, S>,
     stream: E::Stream,
     peer: String,
-    slot: OwnedSemaphorePermit,
+    slot: Slot,
 ) {
-    let connection = connections.run(stream, peer);
+    let connection = connections.run(stream, peer, slot.lane);
     environment.spawn("http connection", async move {
         connection.await;
         drop(slot);

@@ -4,7 +4,8 @@ use std::fmt::Debug;
 use std::future::Future;
 
 use quorate_environment::{Environment, Moment};
-use quorate_kv::{Command, Outcome};
+use quorate_kv::{Budget, ChangesPage, Command, KeyValue, Outcome, RangePage, RangeQuery, Settings};
+pub use quorate_replica::{AtRevision, View};
 use quorate_replica::{Consistency, ReadAnswer, ReadError, Replica, RequestContext, Status, WriteError};
 
 /// A replicated store, seen from one of its nodes. See [`Replica`] for what the methods promise.
@@ -24,6 +25,25 @@ pub trait Store: Clone + Debug + Send + Sync + 'static {
         key: &[u8],
         consistency: Consistency,
     ) -> impl Future<Output = Result<ReadAnswer, ReadError>> + Send;
+
+    /// Waits until this node's state is as fresh as asked for, and says what revision it has reached.
+    fn view(
+        &self,
+        context: &RequestContext,
+        consistency: Consistency,
+    ) -> impl Future<Output = Result<View, ReadError>> + Send;
+
+    /// Reads a key as it was at a revision, from this node's state as it is.
+    fn get_at(&self, key: &[u8], revision: u64) -> AtRevision<Option<KeyValue>>;
+
+    /// Reads a page of a range, from this node's state as it is. Short: nothing is held after it.
+    fn range_page(&self, query: &RangeQuery, budget: Budget) -> AtRevision<RangePage>;
+
+    /// Reads a page of the history, from this node's state as it is. Short: nothing is held after it.
+    fn changes_page(&self, from_revision: u64, budget: Budget) -> AtRevision<ChangesPage>;
+
+    /// The replicated settings, from this node's state as it is.
+    fn settings(&self) -> Result<Settings, ReadError>;
 
     /// Waits until a linearizable read could be answered here, but not past `deadline`.
     fn ready(&self, deadline: Moment) -> impl Future<Output = Result<(), ReadError>> + Send;
@@ -63,5 +83,29 @@ impl<E: Environment> Store for Replica<E> {
 
     fn value_bytes_max(&self) -> u64 {
         Replica::value_bytes_max(self)
+    }
+
+    fn view(
+        &self,
+        context: &RequestContext,
+        consistency: Consistency,
+    ) -> impl Future<Output = Result<View, ReadError>> + Send {
+        Replica::view(self, context, consistency)
+    }
+
+    fn get_at(&self, key: &[u8], revision: u64) -> AtRevision<Option<KeyValue>> {
+        Replica::get_at(self, key, revision)
+    }
+
+    fn range_page(&self, query: &RangeQuery, budget: Budget) -> AtRevision<RangePage> {
+        Replica::range_page(self, query, budget)
+    }
+
+    fn changes_page(&self, from_revision: u64, budget: Budget) -> AtRevision<ChangesPage> {
+        Replica::changes_page(self, from_revision, budget)
+    }
+
+    fn settings(&self) -> Result<Settings, ReadError> {
+        Replica::settings(self)
     }
 }

@@ -7,9 +7,11 @@ use crate::item::Item;
 
 /// The answer to `POST /v1/txn`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TransactionAnswer {
     /// The revision of the changes, or the store's newest one if there were none.
     #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub revision: u64,
     /// Whether all comparisons held: `success` was done, otherwise `failure`.
     pub succeeded: bool,
@@ -25,14 +27,17 @@ pub struct TransactionAnswer {
 /// What one operation did or found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum OperationAnswer {
     /// The key was put.
     Put {
         /// The revision at which the key was created.
         #[serde(with = "crate::decimal")]
+        #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
         create_revision: u64,
         /// How often it was put since then.
         #[serde(with = "crate::decimal")]
+        #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
         version: u64,
     },
     /// The key was read.
@@ -51,6 +56,7 @@ pub enum OperationAnswer {
     DeleteRange {
         /// How many there were.
         #[serde(with = "crate::decimal")]
+        #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
         deleted: u64,
     },
     /// The nested transaction was done.
@@ -58,6 +64,7 @@ pub enum OperationAnswer {
         /// Whether all its comparisons held.
         succeeded: bool,
         /// What each operation of its chosen list did or found.
+        #[cfg_attr(feature = "openapi", schema(no_recursion))]
         results: Vec<OperationAnswer>,
     },
 }
@@ -65,6 +72,7 @@ pub enum OperationAnswer {
 /// What a range in a transaction found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum RangeResult {
     /// The keys.
     Items {
@@ -77,6 +85,7 @@ pub enum RangeResult {
     Count {
         /// How many.
         #[serde(with = "crate::decimal")]
+        #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
         count: u64,
     },
 }

@@ -18,34 +18,49 @@ pub(super) struct ComparisonBody(pub(super) Comparison);
 /// A target, and exactly one thing that has to hold for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct ComparisonForm {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Comparison))]
+pub(super) struct ComparisonForm {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     key: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     key_base64: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     prefix: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     prefix_base64: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     start: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     start_base64: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     end: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     end_base64: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exists: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<TextRelation>))]
     value: Option<RelationForm<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<TextRelation>))]
     value_base64: Option<RelationForm<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<NumberRelation>))]
     version: Option<RelationForm<Number>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<NumberRelation>))]
     create_revision: Option<RelationForm<Number>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<NumberRelation>))]
     mod_revision: Option<RelationForm<Number>>,
 }
 
@@ -61,6 +76,28 @@ struct RelationForm<T> {
     less: Option<T>,
     #[serde(skip_serializing_if = "Option::is_none")]
     greater: Option<T>,
+}
+
+/// Exactly one relation, to bytes: how [`RelationForm`] looks for the description of the API.
+#[cfg(feature = "openapi")]
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TextRelation {
+    equal: Option<String>,
+    not_equal: Option<String>,
+    less: Option<String>,
+    greater: Option<String>,
+}
+
+/// Exactly one relation, to a number: how [`RelationForm`] looks for the description of the API.
+#[cfg(feature = "openapi")]
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NumberRelation {
+    equal: Option<Number>,
+    not_equal: Option<Number>,
+    less: Option<Number>,
+    greater: Option<Number>,
 }
 
 impl<T> RelationForm<T> {

@@ -29,14 +29,22 @@ pub struct TransactionBody(pub Transaction);
 /// A transaction as it stands in JSON. What is left out is empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Transaction))]
 struct TransactionForm {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<comparison::ComparisonForm>))]
     compare: Vec<ComparisonBody>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<operation::OperationForm>))]
     success: Vec<OperationBody>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<operation::OperationForm>))]
     failure: Vec<OperationBody>,
 }
+
+#[cfg(feature = "openapi")]
+crate::schema_of::schema_of!(TransactionBody, TransactionForm);
 
 impl From<TransactionForm> for TransactionBody {
     fn from(form: TransactionForm) -> Self {

@@ -1,22 +1,24 @@
-//! Reading what a request about a key says, strictly: what is not understood is refused by name, because
+//! Reading what a request about one key says, strictly: what is not understood is refused by name, because
 //! a write that silently lost its condition is worse than one that was not done.
 
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Uri;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{HeaderName, Uri};
 use quorate_api::key::KEY_BYTES_MAX;
-use quorate_api::{Condition, ErrorCode, KEY_PATH_PREFIX, condition, key, query};
-use quorate_replica::Consistency;
+use quorate_api::query::{self, Parameters};
+use quorate_api::{Condition, ErrorCode, KEY_PATH_PREFIX, condition, key};
 
+use super::request::{bad_header, unsupported};
 use crate::failure::Failure;
 
 /// What the query of a request says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Query {
-    pub(super) consistency: Option<Consistency>,
+    pub(super) consistency: Option<quorate_api::Consistency>,
     pub(super) timeout: Option<Duration>,
+    pub(super) revision: Option<u64>,
 }
 
 /// The key in the raw path.
@@ -34,36 +36,22 @@ pub(super) fn key(uri: &Uri) -> Result<Bytes, Failure> {
     }
 }
 
-/// The query. `is_read`: whether a consistency may be asked for.
+/// The query. `is_read`: whether a consistency and a revision may be asked for.
 pub(super) fn query(uri: &Uri, is_read: bool) -> Result<Query, Failure> {
     let mut parsed = Query::default();
-    for parameter in uri.query().unwrap_or_default().split('&').filter(|parameter| !parameter.is_empty()) {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let seen_before = match name {
-            query::CONSISTENCY if is_read => parsed.consistency.replace(consistency(value)?).is_some(),
-            query::TIMEOUT => parsed.timeout.replace(timeout(value)?).is_some(),
-            _ => return Err(bad_query(format!("the query parameter {name:?} is not known here"))),
-        };
-        if seen_before {
-            return Err(bad_query(format!("the query parameter {name:?} is given twice")));
+    for (name, value) in Parameters::of(uri.query().unwrap_or_default()) {
+        match name {
+            query::CONSISTENCY if is_read => {
+                query::once(name, &mut parsed.consistency, query::consistency(value)?)?;
+            }
+            query::REVISION if is_read => {
+                query::once(name, &mut parsed.revision, query::number(name, value)?)?;
+            }
+            query::TIMEOUT => query::once(name, &mut parsed.timeout, query::timeout(value)?)?,
+            _ => return Err(query::unknown(name).into()),
         }
     }
     Ok(parsed)
-}
-
-fn consistency(value: &str) -> Result<Consistency, Failure> {
-    match quorate_api::Consistency::from_name(value) {
-        Some(quorate_api::Consistency::Linearizable) => Ok(Consistency::Linearizable),
-        Some(quorate_api::Consistency::Stale) => Ok(Consistency::Stale),
-        None => Err(bad_query(format!("consistency is linearizable or stale, not {value:?}"))),
-    }
-}
-
-fn timeout(value: &str) -> Result<Duration, Failure> {
-    query::parse_timeout(value).ok_or_else(|| {
-        let maximum_s = query::TIMEOUT_MAX.as_secs();
-        bad_query(format!("timeout is like 500ms or 2s, more than 0 and at most {maximum_s}s, not {value:?}"))
-    })
 }
 
 /// The condition of a write.
@@ -84,7 +72,7 @@ pub(super) fn write_condition(headers: &HeaderMap) -> Result<Condition, Failure>
         };
         let condition = condition.map_err(|bad| bad_header(bad.to_string()))?;
         if found.replace(condition).is_some() {
-            return Err(bad_header("If-Match and If-None-Match: a write takes one condition".to_owned()));
+            return Err(bad_header("If-Match and If-None-Match: a write takes one condition"));
         }
     }
     Ok(found.unwrap_or(Condition::Always))
@@ -98,12 +86,10 @@ pub(super) fn read_if_none_match(headers: &HeaderMap) -> Result<Option<HeaderVal
             header::IF_NONE_MATCH => {
                 // Checked before the store is asked, so that a bad header is refused whatever is there.
                 if condition::if_none_match_covers(value.as_bytes(), 0).is_none() {
-                    return Err(bad_header(
-                        "If-None-Match takes revisions in quotes, like \"17\", or *".to_owned(),
-                    ));
+                    return Err(bad_header("If-None-Match takes revisions in quotes, like \"17\", or *"));
                 }
                 if found.replace(value.clone()).is_some() {
-                    return Err(bad_header("If-None-Match is given twice".to_owned()));
+                    return Err(bad_header("If-None-Match is given twice"));
                 }
             }
             header::IF_MATCH => return Err(unsupported(name)),
@@ -112,16 +98,4 @@ pub(super) fn read_if_none_match(headers: &HeaderMap) -> Result<Option<HeaderVal
         }
     }
     Ok(found)
-}
-
-fn unsupported(name: &HeaderName) -> Failure {
-    bad_header(format!("the header {name} is not supported here"))
-}
-
-fn bad_header(message: String) -> Failure {
-    Failure::new(ErrorCode::BadHeader, message)
-}
-
-fn bad_query(message: String) -> Failure {
-    Failure::new(ErrorCode::BadQuery, message)
 }

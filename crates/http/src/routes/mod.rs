@@ -1,29 +1,52 @@
 //! The routes. Each file turns one kind of request into a call and the result into an answer.
 
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use http::{Method, StatusCode};
-use quorate_api::{CLUSTER_PATH, ErrorCode, HEALTH_PATH, METRICS_PATH, READY_PATH};
-use quorate_environment::Environment;
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{HeaderName, Method, StatusCode};
+use quorate_api::{
+    CLUSTER_PATH, COMPACT_PATH, DOCS_PATH, ErrorCode, HEALTH_PATH, METRICS_PATH, OPENAPI_PATH, RANGE_PATH,
+    READY_PATH, REVISIONS_PATH, SESSIONS_PATH, SETTINGS_PATH, TRANSACTION_PATH, headers,
+};
+use quorate_environment::{Environment, Moment};
+use quorate_replica::ReadError;
 
 use crate::application::Application;
+use crate::body::value_body;
 use crate::failure::Failure;
+use crate::paged_body::{PagedBody, Pages};
 use crate::store::Store;
 
 mod cluster;
+mod compact;
+mod documentation;
 mod health;
 pub(crate) mod kv;
 mod kv_request;
 mod metrics;
+mod range;
+mod range_pages;
+mod request;
+mod revisions;
+mod sessions;
+mod settings;
+mod transaction;
+mod writing;
 
 /// The methods of paths that are only read.
 const READ_METHODS: &str = "GET, HEAD, OPTIONS";
+
+/// The longest body of requests that carry a few numbers.
+const SMALL_BODY_BYTES_MAX: u64 = 64 << 10;
 
 /// Every route over the application. Methods are told apart in the handlers: axum's own answers are not
 /// JSON.
@@ -32,6 +55,15 @@ pub(crate) fn router<E: Environment, S: Store>(application: Arc<Application<E, S
         .route("/v1/kv/{*key}", any(kv::answer::<E, S>))
         // The wildcard does not match an empty key; the handler says what is wrong with it.
         .route("/v1/kv/", any(kv::answer::<E, S>))
+        .route(RANGE_PATH, any(range::answer::<E, S>))
+        .route(TRANSACTION_PATH, any(transaction::answer::<E, S>))
+        .route(COMPACT_PATH, any(compact::answer::<E, S>))
+        .route(SETTINGS_PATH, any(settings::answer::<E, S>))
+        .route(SESSIONS_PATH, any(sessions::answer::<E, S>))
+        .route(&format!("{SESSIONS_PATH}/{{session}}"), any(sessions::answer_of_one::<E, S>))
+        .route(REVISIONS_PATH, any(revisions::answer::<E, S>))
+        .route(OPENAPI_PATH, any(documentation::openapi))
+        .route(DOCS_PATH, any(documentation::page))
         .route(CLUSTER_PATH, any(cluster::answer::<E, S>))
         .route(HEALTH_PATH, any(health::healthy::<E, S>))
         .route(READY_PATH, any(health::ready::<E, S>))
@@ -42,21 +74,28 @@ pub(crate) fn router<E: Environment, S: Store>(application: Arc<Application<E, S
 
 async fn unknown_path(request: Request) -> Response {
     if request.uri().path() == "*" && request.method() == Method::OPTIONS {
-        return options("GET, HEAD, PUT, DELETE, OPTIONS");
+        return options("GET, HEAD, PUT, POST, DELETE, OPTIONS");
     }
     Failure::new(ErrorCode::NotFound, "there is no such path; keys are below /v1/kv/").into_response()
 }
 
 /// For a path that is only read and takes no parameters: what to answer, unless it is read.
 fn unless_read(request: &Request) -> Option<Response> {
-    match *request.method() {
-        Method::GET | Method::HEAD => {}
-        Method::OPTIONS => return Some(options(READ_METHODS)),
-        _ => return Some(Failure::method_not_allowed(READ_METHODS).into_response()),
+    if let Some(response) = unless_read_method(request) {
+        return Some(response);
     }
     let name = request.uri().query()?.split(['=', '&']).next().unwrap_or_default();
     let failure = Failure::new(ErrorCode::BadQuery, format!("this path takes no query parameter {name:?}"));
     (!request.uri().query()?.is_empty()).then(|| failure.into_response())
+}
+
+/// For a path that is only read: what to answer, unless it is read.
+fn unless_read_method(request: &Request) -> Option<Response> {
+    match *request.method() {
+        Method::GET | Method::HEAD => None,
+        Method::OPTIONS => Some(options(READ_METHODS)),
+        _ => Some(Failure::method_not_allowed(READ_METHODS).into_response()),
+    }
 }
 
 /// The answer to `OPTIONS`.
@@ -74,4 +113,78 @@ fn text(content_type: &'static str, body: impl Into<Body>) -> Response {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// What an answer says in its headers besides its own contents.
+#[derive(Clone, Copy, Debug, Default)]
+struct Answer {
+    /// Of a stale read: the age of the state, if it is known.
+    age: Option<Option<Duration>>,
+}
+
+impl Answer {
+    /// The answer, which reflects the store's `revision`.
+    fn of(self, revision: u64, mut response: Response) -> Response {
+        insert_number(response.headers_mut(), headers::REVISION, revision);
+        if let Some(age) = self.age {
+            response.headers_mut().insert(HeaderName::from_static(headers::AGE_MS), age_value(age));
+        }
+        response
+    }
+}
+
+/// The age of a node's state.
+fn age_value(age: Option<Duration>) -> HeaderValue {
+    match age {
+        Some(age) => HeaderValue::from(cluster::milliseconds_rounded_up(age)),
+        None => HeaderValue::from_static(headers::AGE_UNKNOWN),
+    }
+}
+
+fn insert_number(headers: &mut HeaderMap, name: &'static str, number: u64) {
+    headers.insert(HeaderName::from_static(name), HeaderValue::from(number));
+}
+
+/// What a read finds before the request's deadline.
+async fn in_time<E: Environment, S: Store, T: Send>(
+    application: &Application<E, S>,
+    deadline: Moment,
+    reading: impl Future<Output = Result<T, ReadError>> + Send,
+) -> Result<T, Failure> {
+    match application.environment.timeout_at(deadline, reading).await {
+        Ok(read) => Ok(read?),
+        Err(_) => {
+            let message = "the store did not answer before the request's deadline";
+            Err(Failure::new(ErrorCode::Unavailable, message))
+        }
+    }
+}
+
+/// An answer of JSON in pages: at once if there is only one.
+fn paged<E: Environment, S: Store>(
+    application: &Application<E, S>,
+    mut pages: impl Pages,
+) -> Result<Response, Failure> {
+    let mut first = Vec::new();
+    if pages.write_next(&mut first)? {
+        let body = value_body(Bytes::from(first), &application.bytes_in_flight)?;
+        return Ok(text(quorate_api::media::JSON, body));
+    }
+    let permit = Arc::clone(&application.listings).try_acquire_owned().map_err(|_| {
+        Failure::new(ErrorCode::Overloaded, "too many long answers are being sent by this node")
+    })?;
+    Ok(text(quorate_api::media::JSON, PagedBody::start(first, pages, permit)))
+}
+
+/// Lets others go first.
+async fn yield_now() {
+    let mut has_yielded = false;
+    poll_fn(|context| match std::mem::replace(&mut has_yielded, true) {
+        true => Poll::Ready(()),
+        false => {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
 }

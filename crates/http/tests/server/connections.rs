@@ -6,6 +6,7 @@ use quorate_api::{ErrorBody, ErrorCode};
 use quorate_http::HttpOptions;
 
 use crate::harness::{Server, full_request};
+use crate::refusals::assert_refused;
 
 fn short_times() -> HttpOptions {
     HttpOptions {
@@ -153,7 +154,12 @@ async fn a_client_that_may_still_be_sending_is_given_time_and_no_other() {
 
 #[tokio::test]
 async fn one_connection_too_many_is_told_so() {
-    let server = Server::start_with(HttpOptions { connections_max: 2, ..HttpOptions::default() }).await;
+    let server = Server::start_with(HttpOptions {
+        connections_max: 2,
+        control_connections_max: 0,
+        ..HttpOptions::default()
+    })
+    .await;
     let mut first = server.connect().await;
     let mut second = server.connect().await;
     assert_eq!(first.ask("GET /healthz").await.status, 200);
@@ -169,6 +175,50 @@ async fn one_connection_too_many_is_told_so() {
     while server.connect().await.ask_if_open("GET /healthz").await != Some(200) {
         assert!(began.elapsed() < Duration::from_secs(10), "the place is not free again");
     }
+}
+
+#[tokio::test]
+async fn a_busy_node_is_told_apart_from_a_dead_one() {
+    let options = HttpOptions { connections_max: 1, control_connections_max: 1, ..HttpOptions::default() };
+    let server = Server::start_with(options).await;
+    let mut first = server.connect().await;
+    assert_eq!(first.ask("PUT /v1/kv/a\n\nx").await.status, 201);
+    let mut second = server.connect().await;
+    for path in ["/healthz", "/readyz", "/metrics", "/v1/cluster"] {
+        assert_eq!(second.ask(&format!("GET {path}")).await.status, 200, "{path}");
+    }
+    let refused = second.ask("GET /v1/kv/a").await;
+    assert_refused(&refused, ErrorCode::Overloaded, "too many connections");
+    assert_eq!((refused.header("retry-after"), refused.header("connection")), (Some("1"), Some("close")));
+    assert!(second.is_closed_silently().await);
+}
+
+#[tokio::test]
+async fn requests_in_flight_are_bounded_and_others_refused_at_once() {
+    let server =
+        Server::start_with(HttpOptions { requests_in_flight_max: 2, ..HttpOptions::default() }).await;
+    server.store.writes_admitted.forget_permits(usize::MAX >> 3);
+    let mut waiting = Vec::new();
+    for key in ["a", "b"] {
+        let mut connection = server.connect().await;
+        connection.send(&full_request(&format!("PUT /v1/kv/{key}\n\nx"))).await;
+        server.store.writes_begun.acquire().await.expect("is never closed").forget();
+        waiting.push(connection);
+    }
+    let mut third = server.connect().await;
+    for request in ["PUT /v1/kv/c\n\nx", "GET /v1/kv", "POST /v1/txn\n\n{}"] {
+        let refused = third.ask(request).await;
+        assert_refused(&refused, ErrorCode::Overloaded, "requests are in flight");
+        assert_eq!(refused.header("retry-after"), Some("1"));
+    }
+    let metrics = third.ask("GET /metrics").await;
+    assert!(metrics.text().contains("\nquorate_http_requests_in_flight 2\n"));
+    assert_eq!(third.ask("GET /healthz").await.status, 200);
+    server.store.writes_admitted.add_permits(10);
+    for mut connection in waiting {
+        assert_eq!(connection.answer(false).await.expect("an answer").status, 201);
+    }
+    assert_eq!(third.ask("PUT /v1/kv/c\n\nx").await.status, 201);
 }
 
 #[tokio::test]

@@ -1,13 +1,16 @@
 //! A store in memory that fails on request.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use quorate_consensus::{ClusterId, GroupId, NodeId};
 use quorate_environment::Moment;
-use quorate_http::Store;
-use quorate_kv::{Command, KeyValue, Outcome, Summary};
+use quorate_http::{AtRevision, Store, View};
+use quorate_kv::{
+    Budget, ChangesPage, Command, KeyValue, Machine, MemoryTables, Outcome, Proposal, RangePage, RangeQuery,
+    Settings, Summary,
+};
 use quorate_replica::{
     Consistency, MemberStatus, ReadAnswer, ReadError, RequestContext, Role, Status, WriteError,
 };
@@ -16,14 +19,18 @@ use tokio::sync::Semaphore;
 /// What the fake holds and how it behaves.
 #[derive(Debug)]
 pub(crate) struct State {
-    pub(crate) keys: BTreeMap<Vec<u8>, KeyValue>,
-    pub(crate) revision: u64,
+    pub(crate) machine: Machine,
+    pub(crate) tables: MemoryTables,
+    /// The time of the next write, in milliseconds since the Unix epoch.
+    pub(crate) time_ms: u64,
     /// Taken, one after another, instead of outcomes.
     pub(crate) write_errors: VecDeque<WriteError>,
     /// Taken, one after another, instead of outcomes.
     pub(crate) outcomes: VecDeque<Outcome>,
     /// Taken, one after another, instead of answers.
     pub(crate) read_errors: VecDeque<ReadError>,
+    /// After so many pages the disk turns out to be damaged.
+    pub(crate) pages_left: Option<usize>,
     /// The age that stale reads have.
     pub(crate) age: Option<Duration>,
     /// Whether the store never answers.
@@ -47,11 +54,13 @@ pub(crate) struct FakeStore {
 impl FakeStore {
     pub(crate) fn new() -> Self {
         let state = State {
-            keys: BTreeMap::new(),
-            revision: 0,
+            machine: Machine::load(&MemoryTables::default()).expect("memory does not fail"),
+            tables: MemoryTables::default(),
+            time_ms: 1_700_000_000_000,
             write_errors: VecDeque::new(),
             outcomes: VecDeque::new(),
             read_errors: VecDeque::new(),
+            pages_left: None,
             age: None,
             hangs: false,
             status: status(),
@@ -89,13 +98,36 @@ impl Store for FakeStore {
         if self.state().hangs {
             std::future::pending::<()>().await;
         }
-        let mut state = self.state();
-        state.contexts.push(context.clone());
-        if let Some(error) = state.read_errors.pop_front() {
-            return Err(error);
+        let view = self.state().view(context, consistency)?;
+        let found = Machine::get(&self.state().tables, key).expect("memory does not fail");
+        Ok(ReadAnswer { found, revision: view.revision, age: view.age })
+    }
+
+    async fn view(&self, context: &RequestContext, consistency: Consistency) -> Result<View, ReadError> {
+        if self.state().hangs {
+            std::future::pending::<()>().await;
         }
-        let age = state.age.filter(|_| consistency == Consistency::Stale);
-        Ok(ReadAnswer { found: state.keys.get(key).cloned(), revision: state.revision, age })
+        self.state().view(context, consistency)
+    }
+
+    fn get_at(&self, key: &[u8], revision: u64) -> AtRevision<Option<KeyValue>> {
+        Ok(Machine::get_at(&self.state().tables, key, revision).expect("memory does not fail"))
+    }
+
+    fn range_page(&self, query: &RangeQuery, budget: Budget) -> AtRevision<RangePage> {
+        let mut state = self.state();
+        state.take_page()?;
+        Ok(Machine::range(&state.tables, query, budget).expect("memory does not fail"))
+    }
+
+    fn changes_page(&self, from_revision: u64, budget: Budget) -> AtRevision<ChangesPage> {
+        let mut state = self.state();
+        state.take_page()?;
+        Ok(Machine::changes(&state.tables, from_revision, budget).expect("memory does not fail"))
+    }
+
+    fn settings(&self) -> Result<Settings, ReadError> {
+        Ok(*self.state().machine.settings())
     }
 
     async fn ready(&self, _deadline: Moment) -> Result<(), ReadError> {
@@ -123,34 +155,38 @@ impl State {
         if let Some(outcome) = self.outcomes.pop_front() {
             return Ok(outcome);
         }
-        let (Command::Put { key, condition, .. } | Command::Delete { key, condition }) = &command else {
-            panic!("the server under test asks for no {command:?}");
-        };
-        let before = self.keys.get(&key[..]).cloned();
-        let current = before.as_ref().map(|before| before.mod_revision);
-        if !condition.holds(current) {
-            return Ok(Outcome::ConditionFailed { current });
+        Ok(self.apply(command))
+    }
+
+    /// Does what the log would do.
+    pub(crate) fn apply(&mut self, command: Command) -> Outcome {
+        let proposal = Proposal { time_ms: self.time_ms, commands: vec![command] };
+        let mut outcomes = self.machine.apply(&mut self.tables, &proposal).expect("memory does not fail");
+        outcomes.pop().expect("an outcome for each command")
+    }
+
+    /// How many keys there are.
+    pub(crate) fn key_count(&self) -> u64 {
+        self.machine.summary().key_count
+    }
+
+    fn view(&mut self, context: &RequestContext, consistency: Consistency) -> Result<View, ReadError> {
+        self.contexts.push(context.clone());
+        if let Some(error) = self.read_errors.pop_front() {
+            return Err(error);
         }
-        match command {
-            Command::Put { key, value, .. } => {
-                self.revision += 1;
-                let revision = self.revision;
-                let create_revision = before.as_ref().map_or(revision, |before| before.create_revision);
-                let version = before.map_or(1, |before| before.version + 1);
-                self.keys.insert(
-                    key.to_vec(),
-                    KeyValue { value, create_revision, mod_revision: revision, version },
-                );
-                Ok(Outcome::Put { revision, create_revision, version })
+        let age = self.age.filter(|_| consistency == Consistency::Stale);
+        Ok(View { revision: self.machine.summary().revision, age })
+    }
+
+    fn take_page(&mut self) -> Result<(), ReadError> {
+        match &mut self.pages_left {
+            None => Ok(()),
+            Some(0) => Err(ReadError::Damaged { reason: "seen on a page".to_owned() }),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
             }
-            Command::Delete { key, .. } => match self.keys.remove(&key[..]) {
-                Some(_) => {
-                    self.revision += 1;
-                    Ok(Outcome::Deleted { revision: self.revision })
-                }
-                None => Ok(Outcome::NotFound { revision: self.revision }),
-            },
-            other => panic!("the server under test asks for no {other:?}"),
         }
     }
 }

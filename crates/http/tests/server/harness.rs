@@ -121,6 +121,10 @@ impl Connection {
         };
         let head: Vec<u8> = self.unread.drain(..head_length).collect();
         let mut answer = Answer::parse(std::str::from_utf8(&head).expect("the head is text"));
+        if answer.header("transfer-encoding") == Some("chunked") && !to_head {
+            answer.is_whole = self.read_chunks(&mut answer.body).await;
+            return Some(answer);
+        }
         let length = match answer.header("content-length") {
             Some(length) if !to_head => length.parse().expect("a length is a number"),
             _ => 0,
@@ -132,11 +136,60 @@ impl Connection {
         Some(answer)
     }
 
+    /// Reads the chunks of a body. False if the server closes before the last one.
+    async fn read_chunks(&mut self, body: &mut Vec<u8>) -> bool {
+        loop {
+            let Some(line) = self.read_line().await else { return false };
+            let length = usize::from_str_radix(&line, 16).expect("the length of a chunk");
+            while self.unread.len() < length + 2 {
+                if self.read_some().await == 0 {
+                    return false;
+                }
+            }
+            let chunk: Vec<u8> = self.unread.drain(..length + 2).collect();
+            body.extend_from_slice(&chunk[..length]);
+            if length == 0 {
+                return true;
+            }
+        }
+    }
+
+    async fn read_line(&mut self) -> Option<String> {
+        let end = loop {
+            if let Some(end) = self.unread.windows(2).position(|window| window == b"\r\n") {
+                break end;
+            }
+            if self.read_some().await == 0 {
+                return None;
+            }
+        };
+        let line: Vec<u8> = self.unread.drain(..end + 2).collect();
+        Some(String::from_utf8(line[..end].to_vec()).expect("a line is text"))
+    }
+
     /// Waits until the server has closed the connection, and says whether it did so without another
     /// word.
     pub(crate) async fn is_closed_silently(&mut self) -> bool {
         while self.read_some().await > 0 {}
         self.unread.is_empty()
+    }
+
+    /// Waits until the whole head of an answer is there. False if the server closes instead.
+    pub(crate) async fn head_has_arrived(&mut self) -> bool {
+        while !self.unread.windows(4).any(|window| window == b"\r\n\r\n") {
+            if self.read_some().await == 0 {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Reads what there is, but not more than `bytes_max`.
+    pub(crate) async fn read_up_to(&mut self, bytes_max: usize) {
+        let mut buffer = vec![0; bytes_max];
+        let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut buffer)).await;
+        let length = read.expect("the server goes on").expect("the connection stands");
+        self.unread.extend_from_slice(&buffer[..length]);
     }
 
     async fn read_some(&mut self) -> usize {
@@ -157,6 +210,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// False if the server closed the connection before the last chunk.
+    pub(crate) is_whole: bool,
 }
 
 impl Answer {
@@ -168,7 +223,7 @@ impl Answer {
             .map(|line| line.split_once(": ").expect("a name and a value"))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        Self { status, headers, body: Vec::new() }
+        Self { status, headers, body: Vec::new(), is_whole: true }
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -177,6 +232,13 @@ impl Answer {
 
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("the body is text")
+    }
+
+    /// The body, read as JSON.
+    #[track_caller]
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self) -> T {
+        assert!(self.is_whole, "the answer broke off");
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
     /// Status, headers and body, without what differs from run to run or only repeats the body.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use quorate_api::key::encode_key;
+use quorate_kv::Machine;
 
 use crate::harness::Server;
 
@@ -30,7 +31,7 @@ async fn a_key_is_created_changed_read_and_deleted() {
     server
         .check(
             "GET /v1/kv/greeting",
-            "200\ncontent-type: application/octet-stream\netag: \"2\"\ncache-control: no-cache\n\
+            "200\ncontent-type: application/octet-stream\netag: \"2\"\ncache-control: no-cache\nvary: accept\n\
              quorate-revision: 3\nquorate-create-revision: 1\nquorate-version: 2\n\nhello again",
         )
         .await;
@@ -78,7 +79,7 @@ async fn writes_with_conditions_apply_or_say_why_not() {
 async fn a_read_of_what_the_client_has_is_not_sent_again() {
     let server = Server::start().await;
     server.ask("PUT /v1/kv/a\n\nvalue").await;
-    let not_modified = "304\netag: \"1\"\ncache-control: no-cache\nquorate-revision: 1\n\
+    let not_modified = "304\netag: \"1\"\ncache-control: no-cache\nvary: accept\nquorate-revision: 1\n\
                         quorate-create-revision: 1\nquorate-version: 1";
     server.check("GET /v1/kv/a\nif-none-match: \"1\"", not_modified).await;
     server.check("GET /v1/kv/a\nif-none-match: \"9\", W/\"1\"", not_modified).await;
@@ -111,10 +112,11 @@ async fn keys_of_any_bytes_come_back() {
         let path = format!("/v1/kv/{}", encode_key(key));
         let put = server.ask(&format!("PUT {path}\n\nvalue {number}")).await;
         assert_eq!(put.status, 201, "{path}");
-        assert!(server.store.state().keys.contains_key(key), "{path}");
+        let found = Machine::get(&server.store.state().tables, key).expect("memory does not fail");
+        assert_eq!(found.expect("the key is there").version, 1, "{path}");
         assert_eq!(server.ask(&format!("GET {path}")).await.text(), format!("value {number}"));
     }
-    assert_eq!(server.store.state().keys.len(), 8);
+    assert_eq!(server.store.state().key_count(), 8);
 }
 
 #[tokio::test]
@@ -168,7 +170,7 @@ async fn options_lists_the_methods() {
     let server = Server::start().await;
     server.check("OPTIONS /v1/kv/a", "204\nallow: GET, HEAD, PUT, DELETE, OPTIONS").await;
     server.check("OPTIONS /v1/cluster", "204\nallow: GET, HEAD, OPTIONS").await;
-    server.check("OPTIONS *", "204\nallow: GET, HEAD, PUT, DELETE, OPTIONS").await;
+    server.check("OPTIONS *", "204\nallow: GET, HEAD, PUT, POST, DELETE, OPTIONS").await;
 }
 
 #[tokio::test]

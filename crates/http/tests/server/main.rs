@@ -1,8 +1,15 @@
 //! The HTTP server, from raw bytes to raw bytes, over a fake store.
 
+mod bad_input;
 mod connections;
+mod document;
 mod fake_store;
 mod harness;
 mod keys;
+mod maintenance;
 mod observation;
+mod ranges;
 mod refusals;
+mod schema;
+mod sessions;
+mod transactions;

@@ -94,5 +94,5 @@ async fn metrics_are_text_in_a_fixed_order() {
         .filter(|line| !line.contains("_seconds_bucket") && !line.contains("_seconds_sum"))
         .collect();
     assert_eq!(steady.join("\n"), include_str!("metrics.txt").trim_end());
-    assert!(answer.text().contains("_seconds_bucket{method=\"put\",le=\"+Inf\"} 1"));
+    assert!(answer.text().contains("_seconds_bucket{route=\"kv\",method=\"put\",le=\"+Inf\"} 1"));
 }

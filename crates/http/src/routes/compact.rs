@@ -1,0 +1,50 @@
+//! `/v1/compact`.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::Method;
+use quorate_api::{CompactAnswer, CompactBody};
+use quorate_environment::Environment;
+use quorate_kv::{Command, Outcome};
+
+use super::SMALL_BODY_BYTES_MAX;
+use super::request::{self, JsonBody, Times};
+use super::writing::{json, write};
+use crate::application::Application;
+use crate::failure::Failure;
+use crate::store::Store;
+
+pub(super) const METHODS: &str = "POST, OPTIONS";
+
+/// Gives up what was before a revision.
+pub(crate) async fn answer<E: Environment, S: Store>(
+    State(application): State<Arc<Application<E, S>>>,
+    request: Request,
+) -> Response {
+    let answered = match *request.method() {
+        Method::POST => post(&application, request).await,
+        Method::OPTIONS => Ok(super::options(METHODS)),
+        _ => Err(Failure::method_not_allowed(METHODS)),
+    };
+    answered.unwrap_or_else(Failure::into_response)
+}
+
+async fn post<E: Environment, S: Store>(
+    application: &Application<E, S>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let arrival = request::arrival(&request);
+    let (parts, body) = request.into_parts();
+    request::no_conditions(&parts.headers)?;
+    request::no_session(&parts.headers)?;
+    let times = Times::new(arrival, request::timeout_only(&parts.uri)?);
+    let JsonBody { content: CompactBody { revision }, held: _held } =
+        request::json_body(application, times.deadline, body, SMALL_BODY_BYTES_MAX, None).await?;
+    let written = write(application, &times, Command::Compact { revision }, None).await?;
+    match written.outcome {
+        Outcome::Compacted { oldest } => Ok(json(&CompactAnswer { compacted: oldest })),
+        _ => Err(written.into_failure()),
+    }
+}

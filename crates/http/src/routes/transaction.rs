@@ -1,0 +1,88 @@
+//! `/v1/txn`.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::Method;
+use quorate_api::{ErrorCode, TransactionAnswer, TransactionBody};
+use quorate_environment::Environment;
+use quorate_kv::{Command, Outcome, Setting, Transaction};
+
+use super::Answer;
+use super::request::{self, JsonBody, Times};
+use super::writing::{self, Written, json, write};
+use crate::application::Application;
+use crate::failure::Failure;
+use crate::store::Store;
+
+pub(super) const METHODS: &str = "POST, OPTIONS";
+
+/// The longest body: a command of the greatest size in base64.
+const BODY_BYTES_MAX: u64 = Command::ENCODED_BYTES_MAX as u64 / 3 * 4;
+
+/// Answers a transaction.
+pub(crate) async fn answer<E: Environment, S: Store>(
+    State(application): State<Arc<Application<E, S>>>,
+    request: Request,
+) -> Response {
+    let answered = match *request.method() {
+        Method::POST => post(&application, request).await,
+        Method::OPTIONS => Ok(super::options(METHODS)),
+        _ => Err(Failure::method_not_allowed(METHODS)),
+    };
+    answered.unwrap_or_else(Failure::into_response)
+}
+
+async fn post<E: Environment, S: Store>(
+    application: &Application<E, S>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let arrival = request::arrival(&request);
+    let (parts, body) = request.into_parts();
+    request::no_conditions(&parts.headers)?;
+    let session = request::session(&parts.headers)?;
+    let times = Times::new(arrival, request::timeout_only(&parts.uri)?);
+    let JsonBody { content: TransactionBody(transaction), held } =
+        request::json_body(application, times.deadline, body, BODY_BYTES_MAX, None).await?;
+    check(application, &transaction)?;
+    let command = Command::Transaction(transaction.clone());
+    if command.encoded_bytes() > Command::ENCODED_BYTES_MAX {
+        let message =
+            format!("the transaction has more than the limit of {} bytes", Command::ENCODED_BYTES_MAX);
+        return Err(Failure::new(ErrorCode::TransactionTooLarge, message));
+    }
+    let written = write(application, &times, command, session).await;
+    drop(held);
+    let answer = answer_to(&transaction, written?)?;
+    let mut response = json(&answer);
+    Written::mark(answer.replayed, &mut response);
+    Ok(Answer::default().of(answer.revision, response))
+}
+
+/// Refuses what the log would refuse anyway, before it gets there. The log has the last word.
+fn check<E: Environment, S: Store>(
+    application: &Application<E, S>,
+    transaction: &Transaction,
+) -> Result<(), Failure> {
+    let maximum = application.store.settings()?.get(Setting::TransactionOperationsMax);
+    if transaction.comparison_count() > maximum {
+        return Err(writing::limit_exceeded(quorate_kv::Limit::TransactionComparisons, maximum));
+    }
+    if transaction.operation_count() > maximum {
+        return Err(writing::limit_exceeded(quorate_kv::Limit::TransactionOperations, maximum));
+    }
+    transaction.check().map_err(|invalid| writing::invalid_transaction(&invalid))
+}
+
+fn answer_to(transaction: &Transaction, written: Written) -> Result<TransactionAnswer, Failure> {
+    match written.outcome {
+        Outcome::Transaction { revision, succeeded, .. } if written.replayed => {
+            Ok(TransactionAnswer::replayed(revision, succeeded))
+        }
+        Outcome::Transaction { revision, succeeded, results } => {
+            Ok(TransactionAnswer::new(transaction, revision, succeeded, results))
+        }
+        _ => Err(written.into_failure()),
+    }
+}
