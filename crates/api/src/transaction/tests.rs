@@ -1,3 +1,5 @@
+//! Transactions in JSON: golden forms, bad input, and that everything comes back.
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use quorate_kv::{

@@ -19,7 +19,8 @@ use utoipa::openapi::{
     PathsBuilder, Ref, RefOr, Required,
 };
 
-use super::operations::{Content, Kind, Method, OPERATIONS, Operation, Parameter, Place};
+use super::operation::{Content, Kind, Method, Operation, Parameter, Place};
+use super::operations::OPERATIONS;
 
 /// The whole document.
 pub(super) fn document() -> OpenApi {

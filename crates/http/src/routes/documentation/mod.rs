@@ -4,6 +4,7 @@
 //! for.
 
 mod document;
+mod operation;
 mod operations;
 mod page;
 

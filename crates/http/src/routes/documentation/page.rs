@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use quorate_api::ErrorCode;
 
-use super::operations::{Content, Kind, Method, OPERATIONS, Operation, Parameter, Place};
+use super::operation::{Content, Kind, Method, Operation, Parameter, Place};
+use super::operations::OPERATIONS;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;\
     color:#1b1f24;background:#fff}code{font-family:ui-monospace,monospace;background:#f0f2f5;padding:0 .25em;\
