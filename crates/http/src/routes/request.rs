@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use http::header::{self, HeaderMap};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{HeaderName, Uri};
 use hyper::body::Body as _;
 use quorate_api::query::{self, Parameters};
@@ -85,15 +85,18 @@ pub(super) struct SessionHeaders {
 
 /// The session that a write is a part of.
 pub(super) fn session(headers: &HeaderMap) -> Result<Option<SessionHeaders>, Failure> {
-    let key = only(headers, headers::IDEMPOTENCY_KEY, "Idempotency-Key", |value| {
-        IdempotencyKey::parse(value).ok_or("Idempotency-Key is SESSION:SEQUENCE, two whole numbers")
-    })?;
-    let acknowledged_below =
-        only(headers, headers::ACKNOWLEDGED_BELOW, "Quorate-Acknowledged-Below", |value| {
-            let text = std::str::from_utf8(value).ok();
-            text.and_then(|text| query::number("", text).ok())
-                .ok_or("Quorate-Acknowledged-Below is a whole number of 64 bits")
-        })?;
+    let (mut key, mut acknowledged_below) = (None, None);
+    // One walk: a request has a handful of headers, and a look-up for each name would cost more.
+    for (name, value) in headers {
+        let is_repeated = match name.as_str() {
+            headers::IDEMPOTENCY_KEY => key.replace(idempotency_key(value)?).is_some(),
+            headers::ACKNOWLEDGED_BELOW => acknowledged_below.replace(watermark(value)?).is_some(),
+            _ => false,
+        };
+        if is_repeated {
+            return Err(bad_header(format!("the header {name} is given twice")));
+        }
+    }
     match (key, acknowledged_below) {
         (Some(key), below) => Ok(Some(SessionHeaders { key, acknowledged_below: below.unwrap_or(0) })),
         (None, None) => Ok(None),
@@ -101,18 +104,14 @@ pub(super) fn session(headers: &HeaderMap) -> Result<Option<SessionHeaders>, Fai
     }
 }
 
-fn only<T>(
-    headers: &HeaderMap,
-    name: &'static str,
-    title: &'static str,
-    parse: impl Fn(&[u8]) -> Result<T, &'static str>,
-) -> Result<Option<T>, Failure> {
-    let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(bad_header(format!("{title} is given twice")));
-    }
-    parse(value.as_bytes()).map(Some).map_err(bad_header)
+fn idempotency_key(value: &HeaderValue) -> Result<IdempotencyKey, Failure> {
+    IdempotencyKey::parse(value.as_bytes())
+        .ok_or_else(|| bad_header("Idempotency-Key is SESSION:SEQUENCE, two whole numbers"))
+}
+
+fn watermark(value: &HeaderValue) -> Result<u64, Failure> {
+    let number = value.to_str().ok().and_then(|text| query::number("", text).ok());
+    number.ok_or_else(|| bad_header("Quorate-Acknowledged-Below is a whole number of 64 bits"))
 }
 
 /// Refuses what would make a write conditional where no condition belongs: to ignore it would be worse.
