@@ -72,14 +72,14 @@ mod tests {
 
     #[test]
     fn a_search_that_is_given_up_does_not_count_as_completed() {
-        // Puts of unknown outcome, one of which was read: which of them took effect is to be searched.
+        // A delete of unknown outcome was noticed: revisions do not tell where it belongs.
         let mut history = StoreHistory::new();
-        for process in 0..4 {
-            let put = history.invoke(process, b"k", StoreCall::Put { value: vec![process as u8] }, 10);
-            history.unknown(put, 20);
-        }
-        let get = history.invoke(9, b"k", StoreCall::Get, 30);
-        history.ok(get, StoreAnswer::Found { value: vec![3], revision: 4 }, 40);
+        let put = history.invoke(1, b"k", StoreCall::Put { value: b"x".to_vec() }, 10);
+        history.ok(put, StoreAnswer::Written { revision: 4 }, 20);
+        let delete = history.invoke(2, b"k", StoreCall::Delete, 22);
+        history.unknown(delete, 25);
+        let get = history.invoke(3, b"k", StoreCall::Get, 30);
+        history.ok(get, StoreAnswer::Absent, 40);
         let search = check(&history, &Limits { steps_per_key_max: 1 });
         assert!(matches!(search, Ok(Search::GivenUp { .. })), "{search:?}");
         assert_eq!(check(&history, &Limits::default()), Ok(Search::Completed));
