@@ -10,7 +10,7 @@
 //! | [`RegisterHistory`] | a history in columns: 41 bytes an operation, names interned |
 //! | [`RegisterOperation`] | one row of it: [`Request`], [`Ending`], times, lines of the file |
 //! | [`KeyId`], [`ValueId`] | interned names |
-//! | [`check`], [`Spending`] | the check, and what it may spend |
+//! | [`check()`], [`Spending`] | the check, and what it may spend |
 //! | [`RegisterStream`] | the check of a register while its history is being recorded |
 //! | [`RegisterVerdict`] | a verified order, a [`RegisterCertificate`], or the [`LimitReached`] |
 

@@ -1,6 +1,6 @@
 //! The search for an order of the operations on one register, where values repeat.
 //!
-//! It walks through the events of the key in the order of time. An [`Arrangement`] is one way in which the
+//! It walks through the events of the key in the order of time. An arrangement is one way in which the
 //! operations so far may have happened, reduced to what matters later: the value, and what has become of
 //! each open operation. Operations are placed no earlier than somebody's end needs them (just in time,
 //! Lowe 2017). What keeps the number of arrangements small, and why each is sound:
@@ -19,8 +19,8 @@
 //!   and used none of the writes that the other has left, can do all that the other can.
 //! - **Lookahead.** An arrangement dies as soon as an open read has no writer left that could serve it.
 //!
-//! Two walks over the same arrangements compete: [`Breadth`](breadth::Breadth) keeps all of them at one
-//! event and decides wrong histories, [`Depth`](depth::Depth) follows the first to the end and finds an order of right ones
+//! Two walks over the same arrangements compete: [`Breadth`] keeps all of them at one
+//! event and decides wrong histories, [`Depth`] follows the first to the end and finds an order of right ones
 //! early. Each gets a slice of steps in turn; whichever ends first has the answer, which does not depend on
 //! the other.
 
