@@ -137,9 +137,8 @@ fn check_key<M: Model>(
         return KeyVerdict::Order(order.into_iter().map(|entry| all[entry].operation).collect());
     }
     let useful = entry::without_useless(&model, all.clone());
-    let search = |lookahead: bool| {
-        Search::new(&model, &useful, lookahead, limits.steps_per_key_max, may_go_on).run()
-    };
+    let search =
+        |lookahead: bool| Search::new(&model, &useful, lookahead, limits.steps_per_key_max, may_go_on).run();
     match search(true) {
         SearchOutcome::Order(order) => {
             witness::assert_explains(&model, &useful, &order);
