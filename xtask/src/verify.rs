@@ -40,6 +40,18 @@ fn run_test_steps(workspace: &Workspace, steps: &mut Steps) {
             "--no-fail-fast",
         ]))
     });
+    // Apart, so that no other test runs a state machine that could have bugs put back.
+    steps.run("mutants of the state machine", || {
+        run_tests(cargo(workspace).args([
+            "test",
+            "--package",
+            "quorate-kv",
+            "--features",
+            "mutants,testing",
+            "--test",
+            "mutants",
+        ]))
+    });
     steps.run("tests in the simulated world", || {
         run_tests(cargo_for_simulation(workspace).args([
             "test",
