@@ -224,9 +224,10 @@ impl LogView {
         records
     }
 
-    /// A purge that could not be written yet.
+    /// A purge that could not be written yet. Of several that wait the one that goes furthest stays: it
+    /// says what the others say.
     pub(crate) fn defer_purge(&mut self, sequence: u64, log_id: LogId) {
-        if self.purge_pending.is_none() {
+        if self.purge_pending.is_none_or(|(_, pending)| pending < log_id) {
             self.purge_pending = Some((sequence, log_id));
         }
     }
@@ -390,6 +391,22 @@ mod tests {
         assert_eq!(tail_indexes(&view), [0; 0]);
         assert!(view.is_flushed(2));
         assert_eq!(view.unflushed_bytes(), 0);
+    }
+
+    /// Regression: the second was dropped because the first waited already, and a restarted node had entries
+    /// again that had been purged.
+    #[test]
+    fn of_two_purges_that_wait_for_the_checkpoint_the_further_one_is_written() {
+        let (_folder, mut view) = empty_view();
+        view.append(&entries(1, 0..2));
+        let first = view.purge(log_id(1, 1)).expect("it purges everything");
+        view.append(&entries(1, 2..3));
+        let second = view.purge(log_id(1, 2)).expect("it purges everything");
+        view.defer_purge(first, log_id(1, 1));
+        view.defer_purge(second, log_id(1, 2));
+        view.defer_purge(first, log_id(1, 1));
+        let records = view.take_lazy_records(second, Some(log_id(1, 2)));
+        assert_eq!(records.purge, Some(log_id(1, 2)));
     }
 
     #[test]
