@@ -28,6 +28,10 @@ pub fn properties(mutant: Mutant) -> &'static [&'static str] {
         Mutant::VoteNotSaved => &[VOTES_ARE_KEPT, ONE_LEADER_A_TERM, COMMITTED_ENTRIES_NEVER_CHANGE],
         // Data and applied index part: entries are applied twice or not at all.
         Mutant::CheckpointApart => &[EQUAL_STATES],
+        // What is applied depends on more than the log: sooner or later the states part.
+        Mutant::SessionsLostInSnapshot
+        | Mutant::SessionExpiryByLocalClock
+        | Mutant::ApplyDependsOnBatches => &[EQUAL_STATES],
         // What was acknowledged is lost, or was never held by a quorum.
         Mutant::AcknowledgeBeforeFlush | Mutant::CommitByMinority | Mutant::LogTailLost => &[
             COMMITTED_ENTRIES_NEVER_CHANGE,

@@ -24,11 +24,17 @@ pub enum Mutant {
     LogTailLost = 7,
     /// A read misses a newer value that is only in the overlay.
     OverlayMiss = 8,
+    /// An installed snapshot comes without the sessions and what they keep.
+    SessionsLostInSnapshot = 9,
+    /// The state's time, by which sessions expire, is the clock of the node that applies.
+    SessionExpiryByLocalClock = 10,
+    /// The state's time is taken once for all entries that are applied together.
+    ApplyDependsOnBatches = 11,
 }
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Mutant; 8] = [
+    pub const ALL: [Mutant; 11] = [
         Mutant::StaleRead,
         Mutant::JoinRunningReadIndexRound,
         Mutant::AcknowledgeBeforeFlush,
@@ -37,6 +43,9 @@ impl Mutant {
         Mutant::CommitByMinority,
         Mutant::LogTailLost,
         Mutant::OverlayMiss,
+        Mutant::SessionsLostInSnapshot,
+        Mutant::SessionExpiryByLocalClock,
+        Mutant::ApplyDependsOnBatches,
     ];
 
     /// The mutant's name on the command line.
@@ -50,6 +59,9 @@ impl Mutant {
             Mutant::CommitByMinority => "commit-by-minority",
             Mutant::LogTailLost => "log-tail-lost",
             Mutant::OverlayMiss => "overlay-miss",
+            Mutant::SessionsLostInSnapshot => "sessions-lost-in-snapshot",
+            Mutant::SessionExpiryByLocalClock => "session-expiry-by-local-clock",
+            Mutant::ApplyDependsOnBatches => "apply-depends-on-batches",
         }
     }
 

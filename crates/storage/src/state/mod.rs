@@ -13,6 +13,7 @@ mod checkpoint;
 mod install;
 mod layer;
 mod mark;
+mod mutated_time;
 mod overlay;
 mod reader;
 mod store;

@@ -17,6 +17,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, oneshot};
 
 use super::applied_state::{State, StateCore, closed};
 use super::checkpoint::Signals;
+use super::mutated_time::MutatedTime;
 use super::worker::StateJob;
 use crate::failure::{FailureSignal, StorageFailure};
 use crate::log::LogHandle;
@@ -239,10 +240,12 @@ impl<E: Environment> RaftStateMachine<RaftTypes<E::Runtime>> for StateStore<E> {
         S: Stream<Item = Result<EntryResponder<RaftTypes<E::Runtime>>, io::Error>> + Unpin + OptionalSend,
     {
         let handle = &self.handle;
+        let mut mutated_time = MutatedTime::default();
         while let Some((entry, responder)) = entries.try_next().await? {
             handle.wait_for_room().await?;
-            let (outcomes, bytes) =
-                handle.core.apply(&entry).inspect_err(|failure| handle.failure.report(failure.clone()))?;
+            let timed = mutated_time.entry(&entry, &handle.environment)?;
+            let applied = handle.core.apply(&timed);
+            let (outcomes, bytes) = applied.inspect_err(|failure| handle.failure.report(failure.clone()))?;
             handle.applied(&entry);
             handle.signals.changed();
             if bytes > handle.checkpoint_bytes {
