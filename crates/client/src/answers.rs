@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use quorate_api::{Item, OperationAnswer};
 
 /// A put took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,4 +55,34 @@ pub struct Read {
     /// For a stale read: how long ago the node's state was known to be current; `None` if the node
     /// cannot say. Always `None` for a linearizable read.
     pub age: Option<Duration>,
+}
+
+/// The keys of a range were deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RangeDeleted {
+    /// How many keys there were.
+    pub deleted: u64,
+    /// The revision of the last change; or, if there were no keys, the store's revision then.
+    pub revision: u64,
+}
+
+/// A transaction was done: one of its two lists of operations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransactionDone {
+    /// The revision of its changes; or, if it changed nothing, the store's revision then.
+    pub revision: u64,
+    /// Whether all comparisons held, so that the first list was done, and not the second one.
+    pub succeeded: bool,
+    /// What each operation did or found. `None` if the answer to the attempt that did it was lost: the store
+    /// keeps what was done, not what was read.
+    pub results: Option<Vec<OperationAnswer>>,
+}
+
+/// Some keys of a range, all of them as they were at one revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RangePage {
+    /// The revision that all pages of the range show.
+    pub revision: u64,
+    /// The keys, in the order that was asked for.
+    pub items: Vec<Item>,
 }

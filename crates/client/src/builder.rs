@@ -2,26 +2,46 @@
 
 use std::time::Duration;
 
+use quorate_environment::{Environment, TokioEnvironment};
+
 use crate::client::Client;
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
 
+/// The shortest time to live that sessions are opened with if nothing is said.
+const SESSION_TTL_MIN: Duration = Duration::from_secs(60);
+
 /// The settings of a [`Client`].
 #[derive(Clone, Debug)]
-pub struct ClientBuilder {
+pub struct ClientBuilder<E = TokioEnvironment> {
+    environment: E,
     endpoints: Vec<String>,
     timeout: Duration,
     answer_bytes_max: usize,
+    with_sessions: bool,
+    session_ttl: Option<Duration>,
 }
 
 impl ClientBuilder {
     /// A client of the nodes at `endpoints` (`http://HOST:PORT`).
     pub fn new(endpoints: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
+            environment: TokioEnvironment::new(),
             endpoints: endpoints.into_iter().map(Into::into).collect(),
             timeout: quorate_api::query::TIMEOUT_DEFAULT,
             answer_bytes_max: 64 << 20,
+            with_sessions: true,
+            session_ttl: None,
         }
+    }
+}
+
+impl<E: Environment> ClientBuilder<E> {
+    /// Where the client gets its time, connections and random numbers from: the real world by default. A
+    /// simulation gives its own.
+    pub fn environment<F: Environment>(self, environment: F) -> ClientBuilder<F> {
+        let Self { environment: _, endpoints, timeout, answer_bytes_max, with_sessions, session_ttl } = self;
+        ClientBuilder { environment, endpoints, timeout, answer_bytes_max, with_sessions, session_ttl }
     }
 
     /// How long a request may take, with all its attempts. 5 seconds by default.
@@ -36,8 +56,22 @@ impl ClientBuilder {
         self
     }
 
+    /// After how long without a write the client's sessions expire. By default a minute or, if that is longer,
+    /// three times the timeout.
+    pub fn session_ttl(mut self, ttl: Duration) -> Self {
+        self.session_ttl = Some(ttl);
+        self
+    }
+
+    /// Writes without sessions: one round trip less for a client that writes once, but a write that was sent
+    /// and not answered is not tried again, and its outcome is unknown.
+    pub fn without_sessions(mut self) -> Self {
+        self.with_sessions = false;
+        self
+    }
+
     /// The client. Connects to nothing yet.
-    pub fn build(self) -> Result<Client, ClientError> {
+    pub fn build(self) -> Result<Client<E>, ClientError> {
         if self.endpoints.is_empty() {
             return Err(ClientError::Settings("a client needs at least one endpoint".to_owned()));
         }
@@ -49,6 +83,8 @@ impl ClientBuilder {
         }
         let endpoints =
             self.endpoints.iter().map(|text| Endpoint::parse(text)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Client::of(endpoints, self.timeout, self.answer_bytes_max))
+        let session_ttl = self.session_ttl.unwrap_or(SESSION_TTL_MIN.max(3 * self.timeout));
+        let session_ttl = self.with_sessions.then_some(session_ttl);
+        Ok(Client::of(self.environment, endpoints, self.timeout, self.answer_bytes_max, session_ttl))
     }
 }

@@ -3,39 +3,46 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
-use hyper_util::client::legacy::Client as HyperClient;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use quorate_api::{ClusterStatus, Condition, Consistency, condition, headers, key, query};
+use quorate_api::{ErrorCode, SessionAnswer};
+use quorate_environment::{Environment, Moment, TokioEnvironment};
 
-use crate::answers::{Deleted, Entry, Read, Written};
 use crate::attempts::Nodes;
 use crate::builder::ClientBuilder;
+use crate::call::Call;
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
-use crate::exchange::{Answer, Call, Transport};
+use crate::exchange::Answer;
+use crate::session_requests::{keep_session, open_session};
+use crate::sessions::{Sessions, Ticket};
 
-/// The longest wait for a connection to one node.
-const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(1);
+/// A time to live that every cluster allows.
+const SESSION_TTL_MIN: Duration = Duration::from_secs(1);
 
-/// How long an unused connection is kept: shorter than a node keeps it, so that requests do not meet a
-/// connection that is just being closed.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// With how many sessions a write is tried: a cluster in which they expire at once has lost its clock.
+const SESSIONS_TRIED_MAX: u32 = 3;
 
-/// A client of a Quorate cluster. Cheap to clone; clones share their connections.
-#[derive(Clone, Debug)]
-pub struct Client {
-    shared: Arc<Shared>,
+/// A client of a Quorate cluster. Cheap to clone; clones share their connections and sessions.
+///
+/// Any request can fail with a [`ClientError`]. A client that is dropped leaves its sessions to expire; see
+/// [`Client::close`].
+#[derive(Debug)]
+pub struct Client<E = TokioEnvironment> {
+    shared: Arc<Shared<E>>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    nodes: Nodes,
-    transport: Transport,
+struct Shared<E> {
+    environment: E,
+    nodes: Nodes<E>,
     timeout: Duration,
-    answer_bytes_max: usize,
+    /// None if writes go without.
+    sessions: Option<Arc<Sessions>>,
+}
+
+impl<E> Clone for Client<E> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
 }
 
 impl Client {
@@ -44,174 +51,119 @@ impl Client {
     pub fn new(endpoints: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, ClientError> {
         ClientBuilder::new(endpoints).build()
     }
-
-    pub(crate) fn of(endpoints: Vec<Endpoint>, timeout: Duration, answer_bytes_max: usize) -> Self {
-        let share = timeout / (2 * endpoints.len() as u32);
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        // Well below an attempt's share of the time: a write that could not connect is known not to be
-        // done, one that ran out of time is not.
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT_MAX.min(share)));
-        let transport = HyperClient::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .build(connector);
-        let nodes = Nodes::new(endpoints);
-        Self { shared: Arc::new(Shared { nodes, transport, timeout, answer_bytes_max }) }
-    }
-
-    /// Sets a key's value.
-    pub async fn put(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Result<Written, ClientError> {
-        self.put_if(key, value, Condition::Always).await
-    }
-
-    /// Sets a key's value if the condition holds; [`ClientError::Conflict`] if not.
-    pub async fn put_if(
-        &self,
-        key: impl AsRef<[u8]>,
-        value: impl Into<Bytes>,
-        condition: Condition,
-    ) -> Result<Written, ClientError> {
-        let call = write_call(Method::PUT, key.as_ref(), condition, value.into())?;
-        let answer = self.make(&call).await?;
-        let written = || {
-            let headers = &answer.headers;
-            Some(Written {
-                revision: number(headers, headers::REVISION)?,
-                create_revision: number(headers, headers::CREATE_REVISION)?,
-                version: number(headers, headers::VERSION)?,
-            })
-        };
-        written().ok_or_else(|| done_but_unreadable(&answer))
-    }
-
-    /// Deletes a key. That there is no such key is not an error.
-    pub async fn delete(&self, key: impl AsRef<[u8]>) -> Result<Deleted, ClientError> {
-        self.delete_if(key, Condition::Always).await
-    }
-
-    /// Deletes a key if the condition holds; [`ClientError::Conflict`] if not.
-    pub async fn delete_if(
-        &self,
-        key: impl AsRef<[u8]>,
-        condition: Condition,
-    ) -> Result<Deleted, ClientError> {
-        let call = write_call(Method::DELETE, key.as_ref(), condition, Bytes::new())?;
-        let answer = self.make(&call).await?;
-        let existed = answer.status != StatusCode::NOT_FOUND;
-        number(&answer.headers, headers::REVISION)
-            .map(|revision| Deleted { existed, revision })
-            .ok_or_else(|| done_but_unreadable(&answer))
-    }
-
-    /// Reads a key's newest version: it reflects every write acknowledged before. `None` if there is no
-    /// such key.
-    pub async fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Entry>, ClientError> {
-        self.read(key, Consistency::Linearizable).await.map(|read| read.found)
-    }
-
-    /// Reads a key's newest version, as fresh as asked for, and says as of when.
-    pub async fn read(&self, key: impl AsRef<[u8]>, consistency: Consistency) -> Result<Read, ClientError> {
-        let is_default = consistency == Consistency::default();
-        let call = Call {
-            method: Method::GET,
-            path: key_path(key.as_ref())?,
-            query: (!is_default).then(|| format!("{}={}", query::CONSISTENCY, consistency.name())),
-            takes_timeout: true,
-            header: None,
-            body: Bytes::new(),
-        };
-        let answer = self.make(&call).await?;
-        read_of(&answer).ok_or_else(|| unreadable(&answer, "a header of a read is missing or not a number"))
-    }
-
-    /// One node's view of the cluster: of the node that answers.
-    pub async fn cluster(&self) -> Result<ClusterStatus, ClientError> {
-        let call = Call {
-            method: Method::GET,
-            path: quorate_api::CLUSTER_PATH.to_owned(),
-            query: None,
-            takes_timeout: false,
-            header: None,
-            body: Bytes::new(),
-        };
-        let answer = self.make(&call).await?;
-        serde_json::from_slice(&answer.body).map_err(|error| unreadable(&answer, &error.to_string()))
-    }
-
-    async fn make(&self, call: &Call) -> Result<Answer, ClientError> {
-        let Shared { nodes, transport, timeout, answer_bytes_max } = &*self.shared;
-        nodes.attempt(transport, call, *timeout, *answer_bytes_max).await
-    }
 }
 
-/// Refuses what no node accepts: far longer keys make no valid path, and nodes answer those in between
-/// without a word.
-fn key_path(key: &[u8]) -> Result<String, ClientError> {
-    if key.is_empty() || key.len() > key::KEY_BYTES_MAX {
-        return Err(ClientError::KeyLength { bytes: key.len() });
+impl<E: Environment> Client<E> {
+    pub(crate) fn of(
+        environment: E,
+        endpoints: Vec<Endpoint>,
+        timeout: Duration,
+        answer_bytes_max: usize,
+        session_ttl: Option<Duration>,
+    ) -> Self {
+        let nodes = Nodes::new(environment.clone(), endpoints, answer_bytes_max);
+        let sessions = session_ttl.map(|ttl| Arc::new(Sessions::new(ttl)));
+        Self { shared: Arc::new(Shared { environment, nodes, timeout, sessions }) }
     }
-    Ok(format!("{}{}", quorate_api::KEY_PATH_PREFIX, key::encode_key(key)))
-}
 
-fn write_call(method: Method, key: &[u8], condition: Condition, body: Bytes) -> Result<Call, ClientError> {
-    Ok(Call {
-        method,
-        path: key_path(key)?,
-        query: None,
-        takes_timeout: true,
-        header: condition::header_of_condition(condition),
-        body,
-    })
-}
-
-fn read_of(answer: &Answer) -> Option<Read> {
-    let headers = &answer.headers;
-    let found = match answer.status {
-        StatusCode::NOT_FOUND => None,
-        _ => Some(Entry {
-            value: answer.body.clone(),
-            mod_revision: condition::parse_entity_tag(headers.get(http::header::ETAG)?.as_bytes())?,
-            create_revision: number(headers, headers::CREATE_REVISION)?,
-            version: number(headers, headers::VERSION)?,
-        }),
-    };
-    let age = number(headers, headers::AGE_MS).map(Duration::from_millis);
-    Some(Read { found, revision: number(headers, headers::REVISION)?, age })
-}
-
-fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
-    headers.get(name)?.to_str().ok()?.parse().ok()
-}
-
-/// A write was answered with success, but not by what we know as a node.
-fn done_but_unreadable(answer: &Answer) -> ClientError {
-    let reason =
-        format!("{} answered {} without the headers of a Quorate node", answer.endpoint, answer.status);
-    ClientError::OutcomeUnknown { reason }
-}
-
-fn unreadable(answer: &Answer, reason: &str) -> ClientError {
-    ClientError::BadAnswer { endpoint: answer.endpoint.to_string(), reason: reason.to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_key_that_cannot_be_is_refused_before_anything_is_sent() {
-        // Nobody listens there, so whatever was sent would be `Unreachable`.
-        let client = Client::new(["http://127.0.0.1:1"]).expect("well formed");
-        for bytes in [0, 1_025, 20_000, 70_000] {
-            let key = vec![0xff; bytes];
-            let refused = ClientError::KeyLength { bytes };
-            assert_eq!(client.get(&key).await, Err(refused.clone()));
-            assert_eq!(client.put(&key, "v").await, Err(refused.clone()));
-            assert_eq!(client.delete(&key).await, Err(refused.clone()));
-            assert!(refused.to_string().contains("1024"), "{refused}");
-            assert!(!refused.is_retryable() && !refused.is_outcome_unknown());
+    /// Closes the client's sessions, so that the store need not keep them until they expire. Writes that are
+    /// still being made by other clones fail, or their outcome is unknown; later writes open new sessions.
+    ///
+    /// The error of the first session that could not be closed: it will expire. Nothing else depends on it.
+    pub async fn close(&self) -> Result<(), ClientError> {
+        let Some(sessions) = &self.shared.sessions else { return Ok(()) };
+        let mut closed = Ok(());
+        for session in sessions.take_all() {
+            match self.close_session(session).await {
+                Err(error) if error.code() != Some(ErrorCode::SessionExpired) => {
+                    closed = closed.and(Err(error))
+                }
+                _ => {}
+            }
         }
-        assert!(key_path(&[0xff; 1_024]).is_ok());
+        closed
+    }
+
+    /// When a request that begins now has to be answered.
+    pub(crate) fn deadline(&self) -> Moment {
+        self.shared.environment.now() + self.shared.timeout
+    }
+
+    /// Makes a call that needs no session: it is repeatable, or cannot be made safe to repeat.
+    pub(crate) async fn ask(&self, call: &Call) -> Result<Answer, ClientError> {
+        self.ask_until(call, self.deadline()).await
+    }
+
+    async fn ask_until(&self, call: &Call, deadline: Moment) -> Result<Answer, ClientError> {
+        self.shared.nodes.attempt(call, None, deadline).await
+    }
+
+    /// Makes a call that writes, as a part of a session.
+    pub(crate) async fn write(&self, call: &Call) -> Result<Answer, ClientError> {
+        let deadline = self.deadline();
+        let Some(sessions) = &self.shared.sessions else { return self.ask_until(call, deadline).await };
+        let mut sessions_left = SESSIONS_TRIED_MAX;
+        loop {
+            let ticket = self.ticket(sessions, deadline).await?;
+            let session = ticket.key().session;
+            let asked = self.shared.environment.now();
+            let answered = self.shared.nodes.attempt(call, Some(&ticket), deadline).await;
+            match &answered {
+                Ok(_) => sessions.active(session, asked),
+                // No attempt is in doubt, so it was not done, and never will be under this number.
+                Err(error) if error.code() == Some(ErrorCode::SessionExpired) => {
+                    sessions.forget(session);
+                    sessions_left -= 1;
+                    if sessions_left > 0 {
+                        continue;
+                    }
+                }
+                Err(_) => {}
+            }
+            return answered;
+        }
+    }
+
+    /// A number for a write; opens a session or keeps one alive if need be.
+    async fn ticket(&self, sessions: &Arc<Sessions>, deadline: Moment) -> Result<Ticket, ClientError> {
+        let now = || self.shared.environment.now();
+        if let Some(ticket) = sessions.ticket(now()) {
+            return Ok(ticket);
+        }
+        let opening = self.shared.environment.timeout_at(deadline, sessions.opening.lock()).await;
+        let _opening = opening.map_err(|_| ClientError::Unreachable {
+            reason: "no session could be opened in time".to_owned(),
+        })?;
+        loop {
+            if let Some(ticket) = sessions.ticket(now()) {
+                return Ok(ticket);
+            }
+            let asked = now();
+            let Some(silent) = sessions.silent(asked) else {
+                sessions.opened(self.open_for_writes(sessions.ttl(), deadline).await?, asked);
+                continue;
+            };
+            match self.ask_until(&keep_session(silent), deadline).await {
+                Ok(_) => sessions.active(silent, asked),
+                Err(error) if error.code() == Some(ErrorCode::SessionExpired) => sessions.forget(silent),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    /// Opens a session with this time to live or, if the cluster is set to allow less, with a shorter one.
+    async fn open_for_writes(
+        &self,
+        mut ttl: Duration,
+        deadline: Moment,
+    ) -> Result<SessionAnswer, ClientError> {
+        loop {
+            match self.ask_until(&open_session(Some(ttl)), deadline).await {
+                Ok(answer) => return answer.json(),
+                Err(error) if error.code() == Some(ErrorCode::BadBody) && ttl > SESSION_TTL_MIN => {
+                    ttl = SESSION_TTL_MIN.max(ttl / 4);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 }

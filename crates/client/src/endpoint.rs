@@ -4,6 +4,9 @@ use http::uri::{Authority, Scheme, Uri};
 
 use crate::error::ClientError;
 
+/// The port of an endpoint that has none.
+const PORT_DEFAULT: u16 = 80;
+
 /// The base URL of a node: `http://HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
@@ -29,14 +32,14 @@ impl Endpoint {
         Ok(Self { authority })
     }
 
-    /// The address of `path_and_query` on this node.
-    pub(crate) fn uri(&self, path_and_query: &str) -> Uri {
-        Uri::builder()
-            .scheme(Scheme::HTTP)
-            .authority(self.authority.clone())
-            .path_and_query(path_and_query)
-            .build()
-            .expect("keys are percent-encoded and short, and the rest is ours")
+    /// Host and port as they were written.
+    pub(crate) fn authority(&self) -> &str {
+        self.authority.as_str()
+    }
+
+    /// Where to connect to.
+    pub(crate) fn address(&self) -> String {
+        format!("{}:{}", self.authority.host(), self.authority.port_u16().unwrap_or(PORT_DEFAULT))
     }
 }
 
@@ -54,9 +57,12 @@ mod tests {
     fn an_endpoint_is_a_host_and_a_port() {
         for text in ["http://127.0.0.1:7001", "127.0.0.1:7001", "http://127.0.0.1:7001/"] {
             let endpoint = Endpoint::parse(text).expect("is an endpoint");
-            assert_eq!(endpoint.uri("/v1/kv/a").to_string(), "http://127.0.0.1:7001/v1/kv/a");
+            assert_eq!((endpoint.authority(), &endpoint.address()[..]), ("127.0.0.1:7001", "127.0.0.1:7001"));
+            assert_eq!(endpoint.to_string(), "http://127.0.0.1:7001");
         }
-        assert!(Endpoint::parse("http://[::1]:7001").is_ok());
+        for (text, address) in [("http://[::1]:7001", "[::1]:7001"), ("http://db.example", "db.example:80")] {
+            assert_eq!(Endpoint::parse(text).expect("is an endpoint").address(), address);
+        }
     }
 
     #[test]

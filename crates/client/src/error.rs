@@ -3,8 +3,8 @@
 use quorate_api::ErrorCode;
 use quorate_api::key::KEY_BYTES_MAX;
 
-/// Why a request has no answer. For a write, everything but [`ClientError::OutcomeUnknown`] is definite:
-/// it was not done and never will be.
+/// Why a request has no answer. For a write, everything but [`ClientError::OutcomeUnknown`] and, of the delete
+/// of a range, [`ClientError::PartlyDone`] is definite: it was not done and never will be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
     /// A write was sent, and nobody said what became of it: it may or may not have taken effect, now or
@@ -34,6 +34,22 @@ pub enum ClientError {
         /// The name under which the node logs the request.
         request_id: Option<String>,
     },
+    /// The revision that was asked for can no longer be read.
+    #[error("{message} (compacted)")]
+    Compacted {
+        /// What the node says.
+        message: String,
+        /// The oldest revision that can be read.
+        oldest: Option<u64>,
+    },
+    /// The delete of a range went wrong on its way.
+    #[error("{deleted} keys were deleted, and then: {cause}")]
+    PartlyDone {
+        /// How many keys certainly were deleted.
+        deleted: u64,
+        /// Why no more.
+        cause: Box<ClientError>,
+    },
     /// No node could be reached, or none answered a read, before the deadline.
     #[error("no node can be reached: {reason}")]
     Unreachable {
@@ -47,6 +63,13 @@ pub enum ClientError {
         endpoint: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The answer to a read is longer than the client accepts: see
+    /// [`ClientBuilder::answer_bytes_max`](crate::ClientBuilder::answer_bytes_max).
+    #[error("the answer is longer than {bytes_max} bytes")]
+    AnswerTooLong {
+        /// The limit.
+        bytes_max: usize,
     },
     /// No key can have this length. Nothing was sent.
     #[error("a key has 1 to {KEY_BYTES_MAX} bytes, and this one has {bytes}")]
@@ -62,7 +85,11 @@ pub enum ClientError {
 impl ClientError {
     /// Whether a write may have taken effect in spite of the error.
     pub fn is_outcome_unknown(&self) -> bool {
-        matches!(self, ClientError::OutcomeUnknown { .. })
+        match self {
+            ClientError::OutcomeUnknown { .. } => true,
+            ClientError::PartlyDone { cause, .. } => cause.is_outcome_unknown(),
+            _ => false,
+        }
     }
 
     /// Whether the condition of a write did not hold.
@@ -74,6 +101,8 @@ impl ClientError {
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
             ClientError::Refused { code, .. } => ErrorCode::from_name(code),
+            ClientError::Compacted { .. } => Some(ErrorCode::Compacted),
+            ClientError::Conflict { .. } => Some(ErrorCode::PreconditionFailed),
             _ => None,
         }
     }
@@ -83,8 +112,11 @@ impl ClientError {
         match self {
             ClientError::Refused { .. } => self.code().is_some_and(ErrorCode::is_retryable),
             ClientError::Unreachable { .. } => true,
+            ClientError::PartlyDone { cause, .. } => cause.is_retryable(),
             ClientError::OutcomeUnknown { .. }
             | ClientError::Conflict { .. }
+            | ClientError::Compacted { .. }
+            | ClientError::AnswerTooLong { .. }
             | ClientError::BadAnswer { .. }
             | ClientError::KeyLength { .. }
             | ClientError::Settings(_) => false,

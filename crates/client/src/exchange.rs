@@ -3,61 +3,22 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::client::legacy::Client as HyperClient;
-use hyper_util::client::legacy::connect::HttpConnector;
-use quorate_api::{ErrorBody, ErrorCode, headers, query};
+use http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use quorate_api::{ErrorBody, ErrorCode, condition, headers};
+use quorate_environment::Environment;
+use serde::de::DeserializeOwned;
 
+use crate::call::Call;
+use crate::connections::{Connections, NoAnswer};
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
-
-/// hyper's client with its pool of connections.
-pub(crate) type Transport = HyperClient<HttpConnector, Full<Bytes>>;
-
-/// How much sooner than the client gives up the node is asked to answer, at most.
-const MARGIN_MAX: Duration = Duration::from_millis(100);
+use crate::sessions::Ticket;
 
 /// The code of a refusal that has none but is about the length of the request's head.
 const HEAD_TOO_LONG: &str = "head_too_long";
 
-/// What is asked of whichever node.
-#[derive(Clone, Debug)]
-pub(crate) struct Call {
-    pub(crate) method: Method,
-    pub(crate) path: String,
-    /// Query parameters but for the timeout, joined by `&`.
-    pub(crate) query: Option<String>,
-    /// Whether the node takes a timeout.
-    pub(crate) takes_timeout: bool,
-    pub(crate) header: Option<(&'static str, String)>,
-    pub(crate) body: Bytes,
-}
-
-impl Call {
-    /// Whether doing it twice might do harm.
-    pub(crate) fn is_write(&self) -> bool {
-        !self.method.is_safe()
-    }
-
-    fn request(&self, endpoint: &Endpoint, budget: Duration) -> Request<Full<Bytes>> {
-        let mut path_and_query = self.path.clone();
-        let timeout = self.takes_timeout.then(|| {
-            format!("{}={}", query::TIMEOUT, query::format_timeout(budget - MARGIN_MAX.min(budget / 10)))
-        });
-        for (parameter, separator) in self.query.iter().chain(&timeout).zip(['?', '&']) {
-            path_and_query.push(separator);
-            path_and_query.push_str(parameter);
-        }
-        let mut request = Request::builder().method(self.method.clone()).uri(endpoint.uri(&path_and_query));
-        if let Some((name, value)) = &self.header {
-            request = request.header(*name, value);
-        }
-        request.body(Full::new(self.body.clone())).expect("the parts of a call are valid")
-    }
-}
-
-/// A node's answer that means "done", "not modified", or "no such key".
+/// A node's answer that means "done", or "no such key".
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) endpoint: Endpoint,
@@ -66,61 +27,94 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
+impl Answer {
+    /// The number in a header.
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+        number(&self.headers, name)
+    }
+
+    /// The body, of a request that reads or may be repeated.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        serde_json::from_slice(&self.body).map_err(|error| self.unreadable(error.to_string()))
+    }
+
+    /// The body, of a request that writes.
+    pub(crate) fn json_of_write<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        serde_json::from_slice(&self.body).map_err(|_| self.done_but_unreadable())
+    }
+
+    /// A read was answered with success, but not by what we know as a node.
+    pub(crate) fn unreadable(&self, reason: impl Into<String>) -> ClientError {
+        ClientError::BadAnswer { endpoint: self.endpoint.to_string(), reason: reason.into() }
+    }
+
+    /// The same of a write.
+    pub(crate) fn done_but_unreadable(&self) -> ClientError {
+        let Self { endpoint, status, .. } = self;
+        let reason = format!("{endpoint} answered {status}, but not as a Quorate node does");
+        ClientError::OutcomeUnknown { reason }
+    }
+}
+
 /// Why one attempt did not lead to an answer.
 #[derive(Clone, Debug)]
 pub(crate) enum Failure {
-    /// Nothing was done; another attempt may do better.
-    TryElsewhere(ClientError),
-    /// Final, at any node.
-    Final(ClientError),
+    /// This attempt has done nothing; another one may do better.
+    NotDone(ClientError),
+    /// Nobody said what became of this attempt.
+    InDoubt {
+        /// What was seen.
+        reason: String,
+    },
+    /// No other attempt would do better.
+    Final {
+        /// The error.
+        error: ClientError,
+        /// Whether it is the outcome of the write: not only of this attempt, but of all with the same number.
+        is_outcome: bool,
+    },
 }
 
 /// Sends the call to one node and waits no longer than `budget`.
-pub(crate) async fn exchange(
-    transport: &Transport,
-    endpoint: &Endpoint,
+pub(crate) async fn exchange<E: Environment>(
+    node: &Connections<E>,
     call: &Call,
+    ticket: Option<&Ticket>,
     budget: Duration,
     answer_bytes_max: usize,
 ) -> Result<Answer, Failure> {
-    let receive = async {
-        let response = transport.request(call.request(endpoint, budget)).await.map_err(|error| {
-            let reason = format!("{endpoint}: {}", with_causes(&error));
-            // Not connected, not sent.
-            if error.is_connect() {
-                return Failure::TryElsewhere(ClientError::Unreachable { reason });
-            }
-            unanswered(call, reason)
-        })?;
-        let (parts, body) = response.into_parts();
-        let body = Limited::new(body, answer_bytes_max).collect().await.map(|body| body.to_bytes());
-        Ok((parts, body))
-    };
-    let (parts, body) = match tokio::time::timeout(budget, receive).await {
-        Ok(received) => received?,
-        Err(_) => return Err(unanswered(call, format!("{endpoint} did not answer in time"))),
+    let environment = node.environment();
+    let deadline = environment.now() + budget;
+    let endpoint = node.endpoint();
+    let in_doubt = |reason: &str| Failure::InDoubt { reason: format!("{endpoint}: {reason}") };
+    let sent = node.send(call.request(endpoint, ticket, budget), deadline).await;
+    let (response, connection) = sent.map_err(|no_answer| match no_answer {
+        NoAnswer::NotSent(reason) => {
+            Failure::NotDone(ClientError::Unreachable { reason: format!("{endpoint}: {reason}") })
+        }
+        NoAnswer::Lost(reason) => in_doubt(&reason),
+    })?;
+    let (parts, body) = response.into_parts();
+    let receiving = Limited::new(body, answer_bytes_max).collect();
+    let body = match environment.timeout_at(deadline, receiving).await {
+        Ok(Ok(body)) => {
+            node.keep(connection);
+            Ok(body.to_bytes())
+        }
+        // Of a write it is known that it was done, but not with what result.
+        Ok(Err(error)) if error.is::<LengthLimitError>() && call.is_repeatable() => {
+            let error = ClientError::AnswerTooLong { bytes_max: answer_bytes_max };
+            return Err(Failure::Final { error, is_outcome: false });
+        }
+        Ok(Err(error)) => Err(in_doubt(&format!("the answer broke off: {error}"))),
+        Err(_) => Err(in_doubt("the answer did not end in time")),
     };
     if parts.status.is_success() {
-        let reason = |error| format!("{endpoint}: the answer broke off: {error}");
-        // A write's status has said already that it was done.
-        let body = if call.is_write() {
-            Bytes::new()
-        } else {
-            body.map_err(|error| unanswered(call, reason(error)))?
-        };
-        return Ok(Answer { endpoint: endpoint.clone(), status: parts.status, headers: parts.headers, body });
+        let endpoint = endpoint.clone();
+        return Ok(Answer { endpoint, status: parts.status, headers: parts.headers, body: body? });
     }
     let body: Option<ErrorBody> = body.ok().and_then(|body| serde_json::from_slice(&body).ok());
     refused(endpoint, call, parts.status, parts.headers, body)
-}
-
-/// The request was sent, at least in part, and there is no answer.
-fn unanswered(call: &Call, reason: String) -> Failure {
-    if call.is_write() {
-        Failure::Final(ClientError::OutcomeUnknown { reason })
-    } else {
-        Failure::TryElsewhere(ClientError::Unreachable { reason })
-    }
 }
 
 fn refused(
@@ -130,45 +124,46 @@ fn refused(
     headers: HeaderMap,
     body: Option<ErrorBody>,
 ) -> Result<Answer, Failure> {
+    let request_id = text(&headers, headers::REQUEST_ID);
     let code = body.as_ref().and_then(ErrorBody::error_code);
-    let request_id = headers.get(headers::REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let refusal = |code, message| ClientError::Refused { code, message, request_id };
+    let of_this_attempt = |error| Failure::Final { error, is_outcome: false };
     match (code, body) {
         (Some(ErrorCode::KeyNotFound), _) => {
             Ok(Answer { endpoint: endpoint.clone(), status, headers, body: Bytes::new() })
         }
         (Some(ErrorCode::PreconditionFailed), _) => {
-            let current = headers
-                .get(http::header::ETAG)
-                .and_then(|tag| quorate_api::condition::parse_entity_tag(tag.as_bytes()));
-            Err(Failure::Final(ClientError::Conflict { current }))
+            let tag = headers.get(http::header::ETAG);
+            let current = tag.and_then(|tag| condition::parse_entity_tag(tag.as_bytes()));
+            Err(Failure::Final { error: ClientError::Conflict { current }, is_outcome: true })
         }
         (Some(code), Some(body)) if code.outcome_unknown() => {
-            Err(unanswered(call, format!("{endpoint}: {}", body.message)))
+            Err(Failure::InDoubt { reason: format!("{endpoint}: {}", body.message) })
+        }
+        (Some(ErrorCode::Compacted), Some(body)) => {
+            let oldest = number(&headers, headers::OLDEST_REVISION);
+            Err(of_this_attempt(ClientError::Compacted { message: body.message, oldest }))
         }
         (Some(code), Some(body)) => {
-            let refused = ClientError::Refused { code: body.code, message: body.message, request_id };
-            let elsewhere = code.is_retryable() || (code == ErrorCode::Damaged && !call.is_write());
-            Err(if elsewhere { Failure::TryElsewhere(refused) } else { Failure::Final(refused) })
+            let elsewhere = code.is_retryable() || (code == ErrorCode::Damaged && call.is_repeatable());
+            let is_outcome = headers.contains_key(headers::REPLAYED);
+            let error = refusal(body.code, body.message);
+            Err(if elsewhere { Failure::NotDone(error) } else { Failure::Final { error, is_outcome } })
         }
         // Something between us and the node may have answered, after the node has done the write.
-        (None, body) if status.is_server_error() && call.is_write() => {
+        (None, body) if status.is_server_error() && !call.is_repeatable() => {
             let said = body.map_or_else(|| "nothing more".to_owned(), |body| format!("{body:?}"));
-            let reason = format!("{endpoint} answered {status} and {said}");
-            Err(Failure::Final(ClientError::OutcomeUnknown { reason }))
+            Err(Failure::InDoubt { reason: format!("{endpoint} answered {status} and {said}") })
         }
-        (None, Some(body)) => {
-            let refused = ClientError::Refused { code: body.code, message: body.message, request_id };
-            Err(Failure::Final(refused))
-        }
+        (None, Some(body)) => Err(of_this_attempt(refusal(body.code, body.message))),
         // HTTP servers say so by themselves, before anybody has looked at the request.
         (_, None) if is_head_too_long(status) => {
             let message = format!("{endpoint} finds the head of the request too long: {status}");
-            let code = HEAD_TOO_LONG.to_owned();
-            Err(Failure::Final(ClientError::Refused { code, message, request_id }))
+            Err(of_this_attempt(refusal(HEAD_TOO_LONG.to_owned(), message)))
         }
         (_, None) => {
             let reason = format!("status {status} without a code");
-            Err(Failure::Final(ClientError::BadAnswer { endpoint: endpoint.to_string(), reason }))
+            Err(of_this_attempt(ClientError::BadAnswer { endpoint: endpoint.to_string(), reason }))
         }
     }
 }
@@ -177,16 +172,12 @@ fn is_head_too_long(status: StatusCode) -> bool {
     matches!(status, StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
 }
 
-/// An error and what it comes from, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -194,24 +185,31 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(method: Method, status: StatusCode, is_expected: impl Fn(&ClientError) -> bool) {
+    fn check(call: &Call, status: StatusCode, is_expected: impl Fn(&Failure) -> bool) {
         let endpoint = Endpoint::parse("a:1").expect("is an endpoint");
-        let (path, body) = ("/v1/kv/k".to_owned(), Bytes::new());
-        let call = Call { method, path, query: None, takes_timeout: true, header: None, body };
-        match refused(&endpoint, &call, status, HeaderMap::new(), None) {
-            Err(Failure::Final(error)) => assert!(is_expected(&error), "{status}: {error:?}"),
+        match refused(&endpoint, call, status, HeaderMap::new(), None) {
+            Err(failure) => assert!(is_expected(&failure), "{status}: {failure:?}"),
             other => panic!("{status}: {other:?}"),
         }
     }
 
     #[test]
     fn a_refusal_without_a_code_is_judged_by_its_status() {
-        let is_about_the_head = |error: &ClientError| matches!(error, ClientError::Refused { code, .. } if code == "head_too_long");
-        for method in [Method::GET, Method::PUT] {
-            check(method.clone(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, is_about_the_head);
-            check(method.clone(), StatusCode::URI_TOO_LONG, is_about_the_head);
-            check(method, StatusCode::BAD_REQUEST, |error| matches!(error, ClientError::BadAnswer { .. }));
+        let is_about_the_head = |failure: &Failure| {
+            matches!(failure, Failure::Final { error: ClientError::Refused { code, .. }, .. }
+                if code == "head_too_long")
+        };
+        let is_bad = |failure: &Failure| {
+            matches!(failure, Failure::Final { error: ClientError::BadAnswer { .. }, is_outcome: false })
+        };
+        let read = Call::get("/v1/kv/k", String::new());
+        let write = Call::new(http::Method::PUT, "/v1/kv/k", String::new(), Bytes::new());
+        for call in [&read, &write] {
+            check(call, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, is_about_the_head);
+            check(call, StatusCode::URI_TOO_LONG, is_about_the_head);
+            check(call, StatusCode::BAD_REQUEST, is_bad);
         }
-        check(Method::PUT, StatusCode::BAD_GATEWAY, ClientError::is_outcome_unknown);
+        check(&write, StatusCode::BAD_GATEWAY, |failure| matches!(failure, Failure::InDoubt { .. }));
+        check(&read, StatusCode::BAD_GATEWAY, is_bad);
     }
 }

@@ -1,44 +1,65 @@
 //! A client of Quorate's HTTP API.
 //!
 //! ```no_run
-//! use quorate_client::{Client, Condition};
-//!
-//! # async fn example() -> Result<(), quorate_client::ClientError> {
-//! let client = Client::new(["http://127.0.0.1:7001", "http://127.0.0.1:7002", "http://127.0.0.1:7003"])?;
-//!
-//! client.put("greeting", "hello").await?;
-//! let entry = client.get("greeting").await?.expect("it was just put");
-//! assert_eq!(&entry.value[..], b"hello");
-//!
-//! // Change it only if nobody else has meanwhile.
-//! let condition = Condition::RevisionIs(entry.mod_revision);
-//! match client.put_if("greeting", "hello again", condition).await {
-//!     Ok(written) => println!("revision {}", written.revision),
-//!     Err(error) if error.is_conflict() => println!("somebody was faster"),
-//!     Err(error) if error.is_outcome_unknown() => println!("read it again to learn what happened: {error}"),
-//!     Err(error) => return Err(error),
-//! }
-//! # Ok(())
-//! # }
+#![doc = include_str!("../examples/tour.rs")]
 //! ```
 //!
-//! Every node answers every request, so a client takes any of them, stays with one that works, and goes
-//! on to the next where that is safe: a read always; a write only if it certainly was not done, because
-//! the node could not be connected to or because it said so. A write that was sent and not answered is
-//! reported as [`ClientError::OutcomeUnknown`] and left to the caller.
+//! # Any node, and what failures mean
 //!
-//! It needs a tokio runtime with time and I/O enabled.
+//! Every node answers every request, so a client takes any of them, stays with one that works, and goes on to
+//! the next where one fails. What comes back in the end is one of
+//!
+//! - an answer;
+//! - a *definite* failure: a write was not done and never will be. [`ClientError::is_retryable`] tells whether
+//!   the same request may well succeed later;
+//! - a *conflict*, [`ClientError::Conflict`]: the condition of the write did not hold;
+//! - an *unknown* outcome, [`ClientError::OutcomeUnknown`]: the write was sent, and nobody said what became of
+//!   it before the time was up. It may take effect now or later, or never. Read to learn which.
+//!
+//! # Sessions: writes that are repeated and take effect once
+//!
+//! Puts, deletes and transactions are parts of a session, which the client opens with its first write and keeps
+//! for itself. In it every write has a number, by which the store knows a repetition. So a write of which an
+//! answer was lost is tried again, at this node or another, until the time is up, and is done once. If the
+//! session has expired meanwhile, nobody can know any more: the outcome is unknown, and the write is not
+//! repeated. Say [`Client::close`] at the end, or the store keeps the session for a minute.
+//!
+//! # Where it runs
+//!
+//! By default in a tokio runtime with time and I/O enabled. Time, connections and random numbers come from a
+//! [`quorate_environment::Environment`], so that the same client runs in a simulation:
+//! [`ClientBuilder::environment`].
 
 mod answers;
 mod attempts;
 mod builder;
+mod call;
 mod client;
+pub mod compare;
+mod connections;
 mod endpoint;
 mod error;
 mod exchange;
+mod history;
+mod keys;
+mod maintenance;
+pub mod operation;
+mod range;
+mod session_requests;
+mod sessions;
+mod single_keys;
+mod transaction;
 
-pub use answers::{Deleted, Entry, Read, Written};
+pub use answers::{Deleted, Entry, RangeDeleted, RangePage, Read, TransactionDone, Written};
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use error::ClientError;
-pub use quorate_api::{ClusterMember, ClusterStatus, Condition, Consistency, ErrorCode, NodeName, Role};
+pub use history::History;
+pub use keys::Keys;
+pub use quorate_api::transaction::{Comparison, Operation, Predicate, Relation, Target, Transaction};
+pub use quorate_api::{
+    Change, ClusterMember, ClusterStatus, Condition, Consistency, ErrorCode, Item, NodeName, OperationAnswer,
+    Order, PutChange, Role, SessionAnswer, SettingAnswer,
+};
+pub use range::Range;
+pub use transaction::TransactionBuilder;

@@ -84,9 +84,9 @@ pub const TABLE: [Place; 13] = [
     },
     Place {
         name: "quorate-client",
-        ours: &["quorate-api"],
+        ours: &["quorate-api", "quorate-environment"],
         not: &["axum", "heed", "openraft"],
-        runtime: true,
+        runtime: false,
     },
     Place {
         name: "quorate",

@@ -1,147 +1,10 @@
-//! The client against nodes that follow a script.
+//! Single requests, and where they go on.
 
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use quorate_client::{
-    Client, ClientBuilder, ClientError, Condition, Consistency, Deleted, ErrorCode, Written,
-};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use quorate_client::{Client, ClientBuilder, ClientError, Condition, Consistency, Deleted, ErrorCode};
 
-/// What a scripted node does with a request.
-#[derive(Clone, Debug)]
-enum Act {
-    /// Sends these bytes.
-    Answer(String),
-    /// Sends these bytes and closes the connection.
-    AnswerAndClose(String),
-    /// Closes the connection.
-    Close,
-    /// Says nothing.
-    Hang,
-}
-
-/// A node that takes one act after another, over any number of connections; the last act repeats.
-struct Node {
-    url: String,
-    seen: Arc<Mutex<Seen>>,
-}
-
-#[derive(Debug, Default)]
-struct Seen {
-    connections: usize,
-    requests: Vec<String>,
-}
-
-impl Node {
-    async fn start(acts: impl IntoIterator<Item = Act>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback can be bound");
-        let url = format!("http://{}", listener.local_addr().expect("is bound"));
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let acts = Arc::new(Mutex::new(acts.into_iter().collect::<Vec<_>>()));
-        let node = Self { url, seen: Arc::clone(&seen) };
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.expect("loopback accepts");
-                seen.lock().expect("not poisoned").connections += 1;
-                tokio::spawn(serve(stream, Arc::clone(&seen), Arc::clone(&acts)));
-            }
-        });
-        node
-    }
-
-    fn requests(&self) -> Vec<String> {
-        self.seen.lock().expect("not poisoned").requests.clone()
-    }
-
-    fn connections(&self) -> usize {
-        self.seen.lock().expect("not poisoned").connections
-    }
-}
-
-async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, acts: Arc<Mutex<Vec<Act>>>) {
-    while let Some(request) = read_request(&mut stream).await {
-        seen.lock().expect("not poisoned").requests.push(request);
-        let act = {
-            let mut acts = acts.lock().expect("not poisoned");
-            if acts.len() > 1 { acts.remove(0) } else { acts[0].clone() }
-        };
-        match act {
-            Act::Answer(bytes) => stream.write_all(bytes.as_bytes()).await.expect("the client reads"),
-            Act::AnswerAndClose(bytes) => {
-                stream.write_all(bytes.as_bytes()).await.expect("the client reads");
-                return;
-            }
-            Act::Close => return,
-            Act::Hang => std::future::pending().await,
-        }
-    }
-}
-
-/// Reads one request, head and body.
-async fn read_request(stream: &mut TcpStream) -> Option<String> {
-    let mut bytes = Vec::new();
-    loop {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned))
-                .map_or(0, |length| length.parse().expect("a number"));
-            if body.len() >= length {
-                return Some(text);
-            }
-        }
-        let mut buffer = [0; 4096];
-        match stream.read(&mut buffer).await {
-            Ok(0) | Err(_) => return None,
-            Ok(length) => bytes.extend_from_slice(&buffer[..length]),
-        }
-    }
-}
-
-fn answer(status: &str, headers: &[&str], body: &str) -> Act {
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    Act::Answer(format!("HTTP/1.1 {status} X\r\n{headers}content-length: {}\r\n\r\n{body}", body.len()))
-}
-
-fn done() -> Act {
-    answer(
-        "200",
-        &["etag: \"5\"", "quorate-revision: 5", "quorate-create-revision: 3", "quorate-version: 2"],
-        "",
-    )
-}
-
-fn found() -> Act {
-    answer(
-        "200",
-        &["etag: \"5\"", "quorate-revision: 9", "quorate-create-revision: 3", "quorate-version: 2"],
-        "value",
-    )
-}
-
-fn refusal(code: ErrorCode) -> Act {
-    let body = format!("{{\"code\":\"{code}\",\"message\":\"because\"}}");
-    answer(&code.status().to_string(), &["quorate-revision: 9", "quorate-request-id: 00ff"], &body)
-}
-
-const DONE: Written = Written { revision: 5, create_revision: 3, version: 2 };
-
-fn client_of(urls: &[&str]) -> Client {
-    Client::new(urls.iter().copied()).expect("the endpoints are well formed")
-}
-
-fn hasty_client_of(urls: &[&str]) -> Client {
-    ClientBuilder::new(urls.iter().copied()).timeout(Duration::from_millis(800)).build().expect("well formed")
-}
-
-/// A URL at which nobody listens.
-async fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback can be bound");
-    format!("http://{}", listener.local_addr().expect("is bound"))
-}
+use crate::nodes::*;
 
 #[tokio::test]
 async fn requests_look_as_the_api_wants_them() {
@@ -252,12 +115,12 @@ async fn other_refusals_are_final() {
 }
 
 #[tokio::test]
-async fn a_write_without_an_answer_is_unknown_and_not_repeated() {
+async fn without_a_session_a_write_without_an_answer_is_unknown_and_not_repeated() {
     let gateway = answer("502", &[], "<html>");
     for act in [Act::Close, refusal(ErrorCode::OutcomeUnknown), gateway, answer("200", &[], "")] {
         let first = Node::start([act.clone()]).await;
         let second = Node::start([done()]).await;
-        let client = client_of(&[&first.url, &second.url]);
+        let client = plain_client_of(&[&first.url, &second.url]);
         let error = client.put("a", "v").await.expect_err("is unknown");
         assert!(error.is_outcome_unknown() && !error.is_retryable(), "{act:?}: {error}");
         assert!(second.requests().is_empty(), "{act:?}");
@@ -303,7 +166,7 @@ async fn when_nobody_answers_the_error_is_definite_and_in_time() {
 #[tokio::test]
 async fn a_connection_that_was_closed_meanwhile_is_replaced() {
     let node = Node::start([done(), Act::Close, done()]).await;
-    let client = client_of(&[&node.url]);
+    let client = plain_client_of(&[&node.url]);
     assert_eq!(client.put("a", "v").await, Ok(DONE));
     assert!(client.put("a", "v").await.expect_err("is unknown").is_outcome_unknown());
     assert_eq!(client.put("a", "v").await, Ok(DONE));

@@ -1,0 +1,6 @@
+//! The client against nodes that follow a script.
+
+mod attempts;
+mod nodes;
+mod ranges;
+mod sessions;
