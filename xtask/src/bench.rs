@@ -8,12 +8,20 @@ mod addresses;
 mod checker;
 mod cluster;
 mod failover;
+mod gauges;
+mod goals;
 mod http_probe;
 mod idle;
+mod large;
+mod list;
+mod listing;
 mod load;
 mod load_report;
 mod machine;
+mod memory_watch;
+mod overload;
 mod spread;
+mod stalls;
 mod start;
 mod store;
 mod usage;
@@ -33,7 +41,7 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Bench {
-    /// Puts and linearizable gets of three processes, by themselves or against a peer.
+    /// Puts, linearizable gets and ranges, and transactions of three processes, by themselves or against a peer.
     Store(store::Arguments),
     /// How long writes fail after the leader is killed.
     Failover(failover::Arguments),
@@ -43,6 +51,14 @@ enum Bench {
     Checker(checker::Arguments),
     /// How soon a node with many keys serves again.
     Start(start::Arguments),
+    /// Rate of puts and memory with very many keys.
+    Large(large::Arguments),
+    /// Memory of a node that lists very many keys, to a fast reader and to a slow one.
+    List(list::Arguments),
+    /// The slowest request while a large store is compacted and makes a snapshot.
+    Stalls(stalls::Arguments),
+    /// What is done and what is refused when there are more clients than a cluster can serve.
+    Overload(overload::Arguments),
 }
 
 /// Runs one bench.
@@ -53,6 +69,10 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
         Bench::Idle(arguments) => idle::run(workspace, arguments),
         Bench::Checker(arguments) => checker::run(workspace, arguments),
         Bench::Start(arguments) => start::run(workspace, arguments),
+        Bench::Large(arguments) => large::run(workspace, arguments),
+        Bench::List(arguments) => list::run(workspace, arguments),
+        Bench::Stalls(arguments) => stalls::run(workspace, arguments),
+        Bench::Overload(arguments) => overload::run(workspace, arguments),
     }
 }
 

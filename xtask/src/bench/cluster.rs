@@ -111,6 +111,11 @@ impl Cluster {
         self.usages().map(|usages| usages.iter().map(|usage| usage.resident_kib).collect())
     }
 
+    /// The processes of the members that run.
+    pub fn processes(&self) -> Vec<u32> {
+        self.members.iter().filter_map(|member| member.child.as_ref()).map(Child::id).collect()
+    }
+
     fn usages(&self) -> Result<Vec<crate::bench::usage::Usage>, Error> {
         let children = self.members.iter().filter_map(|member| member.child.as_ref());
         children

@@ -13,6 +13,13 @@ pub struct LoadReport {
     pub errors: u64,
     /// The first failure, in words.
     pub first_error: Option<String>,
+    /// Operations that the store refused within the measured time because it had no room for them. They are no
+    /// errors.
+    pub refusals: u64,
+    /// Those of them that did not say when to try again.
+    pub abrupt_refusals: u64,
+    /// When the measured time began, in milliseconds since the Unix epoch.
+    pub started_unix_ms: u64,
     /// The measured time.
     pub seconds: f64,
     /// Operations a second.
@@ -25,6 +32,8 @@ pub struct LoadReport {
     pub p999_us: u64,
     /// The slowest operation.
     pub max_us: u64,
+    /// The slowest operation that ended in each second of the measured time.
+    pub slowest_us: Vec<u64>,
     /// Processor time that the generator itself used, in seconds.
     pub generator_cpu_seconds: f64,
 }

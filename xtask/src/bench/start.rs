@@ -56,11 +56,9 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
     let load = Load {
         operation: Operation::Load,
         clients: arguments.clients,
-        connections: None,
-        seconds: 0.0,
         value_bytes: arguments.value_bytes,
         keys: arguments.keys,
-        at_leader: false,
+        ..Load::default()
     };
     let report = generator.run(&cluster, &system, &load)?;
     println!("{} keys loaded in {:.1} s ({:.0}/s)", report.operations, report.seconds, report.rate);

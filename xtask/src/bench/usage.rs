@@ -10,6 +10,9 @@ pub struct Usage {
     pub cpu_seconds: f64,
     /// Memory resident now, in KiB.
     pub resident_kib: u64,
+    /// The part of that which is no page of a file, in KiB: what lies in LMDB's map is not in it, because the
+    /// system takes that back when it needs the room.
+    pub anonymous_kib: u64,
 }
 
 /// What the process, a number or `self`, uses now.
@@ -19,9 +22,10 @@ pub fn usage_of(process: &str) -> io::Result<Usage> {
     let status = std::fs::read_to_string(folder.join("status"))?;
     let malformed = |what| io::Error::new(io::ErrorKind::InvalidData, what);
     let ticks = cpu_ticks(&stat).ok_or_else(|| malformed("no processor time in stat"))?;
-    let resident_kib = resident_kib(&status).ok_or_else(|| malformed("no VmRSS in status"))?;
+    let resident_kib = kib(&status, "VmRSS:").ok_or_else(|| malformed("no VmRSS in status"))?;
+    let anonymous_kib = kib(&status, "RssAnon:").ok_or_else(|| malformed("no RssAnon in status"))?;
     let ticks_per_second = rustix::param::clock_ticks_per_second();
-    Ok(Usage { cpu_seconds: ticks as f64 / ticks_per_second as f64, resident_kib })
+    Ok(Usage { cpu_seconds: ticks as f64 / ticks_per_second as f64, resident_kib, anonymous_kib })
 }
 
 /// User and system time from a line of `stat`; the program's name in it may hold anything but ends at
@@ -35,8 +39,8 @@ fn cpu_ticks(stat: &str) -> Option<u64> {
     Some(user + system)
 }
 
-fn resident_kib(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+fn kib(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -48,12 +52,12 @@ mod tests {
     fn times_are_found_behind_any_name() {
         let stat = "12 (a) b (c) S 1 1 1 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 1 0";
         assert_eq!(cpu_ticks(stat), Some(300));
-        assert_eq!(resident_kib("Name: x\nVmRSS:\t  2048 kB\n"), Some(2048));
+        assert_eq!(kib("Name: x\nVmRSS:\t  2048 kB\n", "VmRSS:"), Some(2048));
     }
 
     #[test]
     fn a_process_sees_itself() {
         let usage = usage_of("self").expect("Linux");
-        assert!(usage.resident_kib > 0);
+        assert!(usage.anonymous_kib > 0 && usage.resident_kib >= usage.anonymous_kib);
     }
 }

@@ -4,10 +4,12 @@
 //! shares the machine with what it measures. Each client sends one request, waits for the answer, and
 //! sends the next. The client's side of both stores is kept as lean as their libraries allow.
 
+mod client;
 #[cfg(feature = "etcd")]
 mod etcd;
 mod generator;
 mod http;
+mod measurement;
 mod target;
 
 #[path = "../bench/load_report.rs"]
@@ -54,6 +56,26 @@ pub struct Arguments {
     /// How many keys there are.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     keys: u64,
+    /// The number of the first of them.
+    #[arg(long, default_value_t = 0)]
+    first_key: u64,
+    /// What keys begin with; ten digits follow.
+    #[arg(long, default_value = "bench-")]
+    key_prefix: String,
+    /// How many keys are loaded by one request; more than one go into a transaction.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    batch: u64,
+    /// How many operations all clients together send a second, if the store keeps up; as many as they can, if it
+    /// is not said. An operation takes its time from when it was to be sent, so that one that is slow counts for
+    /// all that wait behind it.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// End early when the standard input ends.
+    #[arg(long)]
+    until_input_ends: bool,
+    /// Try again soon after a refusal, instead of waiting as long as the store asks for.
+    #[arg(long)]
+    impatient: bool,
 }
 
 /// What clients do.
@@ -63,6 +85,12 @@ pub enum Operation {
     Put,
     /// Read a random key that exists, linearizably, again and again.
     Get,
+    /// Read a random hundred of neighbouring keys, linearizably, again and again.
+    Range,
+    /// Put a random key if it has a revision, in a transaction, again and again.
+    Transaction,
+    /// Put and read random keys in turns, again and again.
+    Mixed,
     /// Put every key once and end.
     Load,
 }

@@ -1,5 +1,7 @@
 //! The stores that can be loaded, behind one face.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use clap::ValueEnum;
 
@@ -33,6 +35,14 @@ pub enum RequestError {
         endpoint: String,
         /// What the library said.
         reason: String,
+    },
+    /// The store has no room for the request, or cannot serve it now.
+    #[error("refused: {status}")]
+    Refused {
+        /// The status code.
+        status: u16,
+        /// When to try again, if the store says so.
+        retry_after: Option<Duration>,
     },
     /// The store answered, but not what was asked for.
     #[error("unexpected answer: {0}")]
@@ -81,6 +91,42 @@ impl Connection {
             Connection::Quorate(connection) => connection.get(key).await,
             #[cfg(feature = "etcd")]
             Connection::Etcd(connection) => connection.get(key).await,
+        }
+    }
+
+    /// Reads all keys that begin with `prefix`, linearizably, and gives their number.
+    pub async fn range(&mut self, prefix: &str) -> Result<u64, RequestError> {
+        match self {
+            Connection::Quorate(connection) => connection.range(prefix).await,
+            #[cfg(feature = "etcd")]
+            Connection::Etcd(connection) => connection.range(prefix).await,
+        }
+    }
+
+    /// Sets the value of a key in a transaction, if the key has a revision; it is an error if it has none.
+    pub async fn put_if_there(&mut self, key: &str, value: &Bytes) -> Result<(), RequestError> {
+        match self {
+            Connection::Quorate(connection) => connection.put_if_there(key, value).await,
+            #[cfg(feature = "etcd")]
+            Connection::Etcd(connection) => connection.put_if_there(key, value).await,
+        }
+    }
+
+    /// Sets the value of every key, in one transaction.
+    pub async fn put_all(&mut self, keys: &[String], value: &Bytes) -> Result<(), RequestError> {
+        match self {
+            Connection::Quorate(connection) => connection.put_all(keys, value).await,
+            #[cfg(feature = "etcd")]
+            Connection::Etcd(connection) => connection.put_all(keys, value).await,
+        }
+    }
+
+    /// Whether another request can be sent on it.
+    pub fn is_usable(&self) -> bool {
+        match self {
+            Connection::Quorate(connection) => connection.is_usable(),
+            #[cfg(feature = "etcd")]
+            Connection::Etcd(_) => true,
         }
     }
 }
