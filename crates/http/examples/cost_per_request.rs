@@ -89,6 +89,7 @@ impl Store for FreeStore {
             ready: true,
             has_room: true,
             work: Default::default(),
+            failure: None,
         }
     }
 

@@ -134,6 +134,7 @@ impl From<WriteError> for Failure {
             WriteError::TooLarge { .. } => Failure::new(ErrorCode::TransactionTooLarge, message),
             WriteError::TooManyHops { .. } => Failure::new(ErrorCode::TooManyHops, message),
             WriteError::ShuttingDown => Failure::new(ErrorCode::ShuttingDown, message),
+            WriteError::Damaged { .. } => Failure::new(ErrorCode::Damaged, message),
         }
     }
 }

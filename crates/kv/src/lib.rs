@@ -60,6 +60,7 @@ pub use query::{
     Budget, ChangesPage, KeyChange, KeyEntry, KeyValue, RangeForm, RangePage, RangeQuery, UnavailableRevision,
 };
 pub use range::KeyRange;
+pub use reading::describe_record;
 pub use record::check_record;
 pub use session::{SESSION_TTL_MS_DEFAULT, SESSION_TTL_MS_MIN, SessionCommand, SessionRequest};
 pub use settings::{Setting, SettingChange, SettingDescription, Settings};

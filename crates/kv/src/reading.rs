@@ -197,11 +197,16 @@ pub(crate) fn is_table_empty<T: Tables>(tables: &T, table: Table) -> Result<bool
 
 /// The error for a record that cannot be trusted.
 pub(crate) fn damaged<E>(table: Table, key: &[u8], cause: impl Display) -> MachineError<E> {
+    MachineError::Damaged(format!("{}: {cause}", describe_record(table, key)))
+}
+
+/// Which record it is, in words: its table, and its key or revision.
+pub fn describe_record(table: Table, key: &[u8]) -> String {
     let name = table.name();
-    MachineError::Damaged(match (table, Position::decode(key)) {
+    match (table, Position::decode(key)) {
         (Table::History, Ok(Position { revision, sub_index })) => {
-            format!("{name} revision {revision}, change {sub_index}: {cause}")
+            format!("{name} revision {revision}, change {sub_index}")
         }
-        _ => format!("{name} \"{}\": {cause}", key.escape_ascii()),
-    })
+        _ => format!("{name} \"{}\"", key.escape_ascii()),
+    }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use quorate_replica::ReplicaOptions;
+use quorate_replica::{RepairPolicy, ReplicaOptions};
 use quorate_storage::StorageOptions;
 
 use crate::arguments::{ServeArguments, ServeSettings};
@@ -83,6 +83,7 @@ impl NodeConfiguration {
             initial_cluster: self.initial_cluster,
             proposal_bytes_in_flight_max: PROPOSAL_BYTES_IN_FLIGHT_MAX,
             heartbeat_interval_ms: self.heartbeat_interval_ms,
+            repair: RepairPolicy::default(),
             storage: StorageOptions::default(),
         })
     }

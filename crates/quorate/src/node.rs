@@ -79,7 +79,7 @@ impl Node {
 
     /// Resolves when the node can no longer run, and says why.
     pub async fn failed(&self) -> NodeError {
-        NodeError::Failed { member: self.member, reason: self.replica.failed().await }
+        NodeError::Failed { member: self.member, reason: self.replica.failed().await.reason }
     }
 
     /// Stops cleanly: hands leadership over, finishes the requests in flight, closes the data directory.

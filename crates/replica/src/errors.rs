@@ -52,6 +52,12 @@ pub enum WriteError {
     /// This node is shutting down.
     #[error("this node is shutting down")]
     ShuttingDown,
+    /// This node's state is damaged, or is not the leader's: it does nothing any more. Other nodes may.
+    #[error("this node has stopped: {reason}")]
+    Damaged {
+        /// What was found.
+        reason: String,
+    },
 }
 
 /// Why a read has no answer. A read changes nothing, so it can always be repeated.
@@ -74,8 +80,8 @@ pub enum ReadError {
     /// This node is shutting down.
     #[error("this node is shutting down")]
     ShuttingDown,
-    /// The record is damaged; the node stops serving it.
-    #[error("a record on this node's disk is damaged: {reason}")]
+    /// This node's state is damaged, or is not the leader's: it serves nothing of it any more.
+    #[error("this node has stopped: {reason}")]
     Damaged {
         /// What was found.
         reason: String,

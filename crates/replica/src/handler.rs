@@ -14,7 +14,7 @@ use crate::context::{Principal, RequestContext};
 use crate::leadership::{Leader, known_leader};
 use crate::raft::Raft;
 use crate::replica::Replica;
-use crate::wire::{ForwardedWrite, ReadIndexReply, ReadIndexRequest, WriteReply, kind};
+use crate::wire::{ForwardedWrite, ReadIndexReply, ReadIndexRequest, SnapshotRequest, WriteReply, kind};
 
 /// The storage's judgement of the snapshots that peers send.
 struct ReceivedSnapshots(quorate_storage::snapshot::SnapshotCheck);
@@ -70,6 +70,10 @@ impl<E: Environment> PeerHandler<E> for Replica<E> {
                     self.inner().follower_room.note(from, has_room, self.inner().environment.now());
                 }
                 Ok(ReadIndexReply(self.read_index_for_peer(deadline).await).encode())
+            }
+            kind::SNAPSHOT => {
+                let request = SnapshotRequest::decode(payload).map_err(|error| malformed(from, &error))?;
+                Ok(self.snapshot_piece(&request).await.encode())
             }
             unknown => Err(malformed(from, &format!("requests of kind {unknown} are not known"))),
         }

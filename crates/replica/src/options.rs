@@ -22,8 +22,38 @@ pub struct ReplicaOptions {
     pub proposal_bytes_in_flight_max: usize,
     /// The heartbeat interval in milliseconds; election timeouts follow from it.
     pub heartbeat_interval_ms: u64,
+    /// Who repairs a state that is damaged.
+    pub repair: RepairPolicy,
     /// How storage is set up.
     pub storage: StorageOptions,
+}
+
+/// What is done about a state that is damaged, or is not the leader's. Log and vote are never touched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RepairPolicy {
+    /// The node does not start until somebody asks for the repair.
+    #[default]
+    Manual,
+    /// The node repairs itself when it starts.
+    Automatic,
+}
+
+impl RepairPolicy {
+    /// Every policy.
+    pub const ALL: [RepairPolicy; 2] = [RepairPolicy::Manual, RepairPolicy::Automatic];
+
+    /// The policy's name in settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RepairPolicy::Manual => "manual",
+            RepairPolicy::Automatic => "automatic",
+        }
+    }
+
+    /// The policy with that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.name() == name)
+    }
 }
 
 impl ReplicaOptions {
@@ -65,6 +95,9 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Storage(#[from] OpenError),
+    /// The state is damaged, and what it could be made from is out of reach.
+    #[error("the state cannot be repaired: {0}")]
+    Repair(String),
     /// Raft refused to start.
     #[error("raft did not start: {0}")]
     Raft(String),

@@ -112,6 +112,8 @@ impl<E: Environment> Replica<E> {
     fn read_failed(&self, error: quorate_storage::ReadError) -> ReadError {
         match error {
             quorate_storage::ReadError::Closed => ReadError::ShuttingDown,
+            // The storage has told why; whoever runs the node is about to end it.
+            quorate_storage::ReadError::Damaged { reason } => ReadError::Damaged { reason },
             quorate_storage::ReadError::Failed { reason } => {
                 self.inner().breakdown.report(&reason);
                 ReadError::Damaged { reason }
@@ -125,18 +127,16 @@ impl<E: Environment> Replica<E> {
         context: &RequestContext,
         consistency: Consistency,
     ) -> Result<(), ReadError> {
-        if self.inner().shutdown.is_cancelled() {
-            return Err(ReadError::ShuttingDown);
+        let refusal = |error| self.damage().map_or(error, |reason| ReadError::Damaged { reason });
+        if self.inner().shutdown.is_cancelled() || self.damage().is_some() {
+            return Err(refusal(ReadError::ShuttingDown));
         }
-        match consistency {
-            Consistency::Linearizable => {
-                if mutant::active(Mutant::StaleRead) {
-                    return Ok(());
-                }
-                self.catch_up(context.deadline).await
-            }
+        let is_fresh = match consistency {
+            Consistency::Linearizable if mutant::active(Mutant::StaleRead) => Ok(()),
+            Consistency::Linearizable => self.catch_up(context.deadline).await,
             Consistency::Stale => self.await_recovery(context.deadline).await,
-        }
+        };
+        is_fresh.map_err(refusal)
     }
 
     /// Waits until the local state includes every write acknowledged before this call.

@@ -79,6 +79,16 @@ impl Breakdown {
     }
 }
 
+/// Why a replica cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct ReplicaFailure {
+    /// What has happened.
+    pub reason: String,
+    /// Whether the state is damaged, or is not the leader's, so that a repair helps.
+    pub is_damage: bool,
+}
+
 impl<E: Environment> fmt::Debug for Replica<E> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Replica({})", self.inner.directory.node_id())
@@ -112,10 +122,29 @@ impl<E: Environment> Replica<E> {
 
     /// Resolves when the replica cannot go on safely (a failed flush, a damaged record, Raft has stopped by
     /// itself), and says why. Whoever runs the node should then end it.
-    pub async fn failed(&self) -> String {
+    pub async fn failed(&self) -> ReplicaFailure {
         match E::Runtime::select2(self.inner.storage.failure(), self.inner.breakdown.found()).await {
-            openraft_rt::Select2::First(failure) => failure.to_string(),
-            openraft_rt::Select2::Second(reason) => reason,
+            openraft_rt::Select2::First(failure) => {
+                ReplicaFailure { is_damage: failure.is_damage(), reason: failure.to_string() }
+            }
+            openraft_rt::Select2::Second(reason) => ReplicaFailure { reason, is_damage: false },
+        }
+    }
+
+    /// What was found, if this node's state is damaged or is not the leader's: it does nothing any more.
+    pub(crate) fn damage(&self) -> Option<String> {
+        self.inner.storage.damage().map(|damage| damage.to_string())
+    }
+
+    /// Takes this node out of Raft as soon as its state turns out to be damaged, until `shutdown`: it must
+    /// not lead with a state that it does not serve.
+    pub(crate) async fn leave_when_damaged(self, shutdown: CancellationToken) {
+        let failed = E::Runtime::select2(shutdown.cancelled(), self.inner.storage.failure()).await;
+        if let openraft_rt::Select2::Second(failure) = failed
+            && failure.is_damage()
+            && let Err(error) = self.inner.raft.shutdown().await
+        {
+            tracing::error!(%error, "raft did not stop cleanly");
         }
     }
 

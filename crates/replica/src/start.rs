@@ -7,7 +7,7 @@ use openraft::SnapshotPolicy;
 use quorate_consensus::{GroupId, Member};
 use quorate_environment::Environment;
 use quorate_peer::{PeerNetworkFactory, Peers, serve};
-use quorate_storage::{DataDirectory, Storage};
+use quorate_storage::{DataDirectory, OpenError, Storage};
 use tokio_util::sync::CancellationToken;
 
 use crate::bytes_in_flight::BytesInFlight;
@@ -15,10 +15,11 @@ use crate::formation::Formation;
 use crate::freshness::Freshness;
 use crate::gate::Gate;
 use crate::housekeeping::{greet_members, keep_fresh, keep_log_short, keep_snapshot_sound};
-use crate::options::{ReplicaOptions, StartError};
+use crate::options::{RepairPolicy, ReplicaOptions, StartError};
 use crate::proposer::Proposer;
 use crate::raft::Raft;
 use crate::read_index::ReadIndexer;
+use crate::repair::Repairer;
 use crate::replica::{Breakdown, Inner, Replica};
 use crate::rounds::Rounds;
 use crate::upkeep::{UpkeepCounters, keep_store};
@@ -36,18 +37,26 @@ pub(crate) async fn start<E: Environment>(
 ) -> Result<Replica<E>, StartError> {
     let group = GroupId::FIRST;
     let own_peer_address = own_peer_address(&options)?;
-    let listener = environment
-        .listen(&options.peer_listen)
-        .await
-        .map_err(|source| StartError::Listen { address: options.peer_listen.clone(), source })?;
     let directory = Arc::new(DataDirectory::open(&environment, &options.data_directory, options.member)?);
-    let storage = Storage::open(environment.clone(), &directory, group, options.storage.clone())?;
-    let storage = Arc::new(storage);
     let member = Member { peer_address: own_peer_address, client_url: options.client_url.clone() };
     let gate =
         Arc::new(Gate::new(directory.clone(), member, options.initial_cluster.iter().cloned().collect()));
     let shutdown = CancellationToken::new();
     let peers = Peers::new(environment.clone(), gate.clone());
+    let repairer = Repairer {
+        environment: &environment,
+        options: &options,
+        group,
+        directory: &directory,
+        gate: &gate,
+        peers: &peers,
+    };
+    let storage = Arc::new(open_storage(&repairer).await?);
+    // Not before: a node that is being repaired has nothing to say.
+    let listener = environment
+        .listen(&options.peer_listen)
+        .await
+        .map_err(|source| StartError::Listen { address: options.peer_listen.clone(), source })?;
     let network = PeerNetworkFactory::new(peers.clone(), group);
     let snapshot_rejected = network.snapshot_rejected();
     let raft = start_raft::<E>(&options, &directory, &storage, network).await?;
@@ -87,12 +96,32 @@ pub(crate) async fn start<E: Environment>(
     let formation = Formation { environment: environment.clone(), directory, gate, raft, initial_cluster };
     environment.spawn("formation", formation.run(shutdown.clone()));
     environment.spawn("raft watch", replica.clone().watch_raft());
+    environment.spawn("damage watch", replica.clone().leave_when_damaged(shutdown.clone()));
     environment.spawn("freshness", keep_fresh(replica.clone(), shutdown.clone()));
     environment.spawn("greetings", greet_members(replica.clone(), shutdown.clone()));
     environment.spawn("log housekeeping", keep_log_short(replica.clone(), shutdown.clone()));
     environment.spawn("store upkeep", keep_store(replica.clone(), shutdown.clone()));
     environment.spawn("snapshot check", keep_snapshot_sound(replica.clone(), snapshot_rejected, shutdown));
     Ok(replica)
+}
+
+/// Opens the storage, which may have to be repaired first.
+async fn open_storage<E: Environment>(repairer: &Repairer<'_, E>) -> Result<Storage<E>, StartError> {
+    let Repairer { environment, options, group, directory, .. } = repairer;
+    let open = || Storage::open((*environment).clone(), directory, *group, options.storage.clone());
+    let storage = match open() {
+        Err(error) if error.is_repairable() && is_repair_wanted(&error, options.repair) => {
+            repairer.run(&error).await?;
+            open()?
+        }
+        opened => opened?,
+    };
+    storage.reconcile(directory.node_id()).await.map_err(|error| StartError::Raft(error.to_string()))?;
+    Ok(storage)
+}
+
+fn is_repair_wanted(error: &OpenError, policy: RepairPolicy) -> bool {
+    policy == RepairPolicy::Automatic || matches!(error, OpenError::NeedsRepair { is_requested: true, .. })
 }
 
 fn own_peer_address(options: &ReplicaOptions) -> Result<String, StartError> {

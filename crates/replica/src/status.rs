@@ -87,6 +87,8 @@ pub struct Status {
     pub has_room: bool,
     /// What it has done, and what is left to do.
     pub work: WorkStatus,
+    /// Why it has stopped, if its storage has failed.
+    pub failure: Option<String>,
 }
 
 /// What a replica has done since it started, and what is left to do.
@@ -108,6 +110,12 @@ pub struct WorkStatus {
     pub digest_mark: u64,
     /// Comparisons of digests that it has led.
     pub digests_compared: u64,
+    /// How often the search for damaged records has read everything.
+    pub scrub_passes: u64,
+    /// Records that it has checked.
+    pub scrubbed_records: u64,
+    /// Bytes of their keys and values.
+    pub scrubbed_bytes: u64,
 }
 
 /// How much of its quota the store takes.

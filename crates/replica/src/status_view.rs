@@ -25,7 +25,7 @@ impl<E: Environment> Replica<E> {
         let metrics = metrics.borrow_watched();
         let cluster_id = inner.directory.cluster_id().unwrap_or(ClusterId::NONE);
         let role = match metrics.state {
-            _ if metrics.running_state.is_err() => Role::Stopped,
+            _ if metrics.running_state.is_err() || self.damage().is_some() => Role::Stopped,
             _ if cluster_id.is_none() => Role::Forming,
             ServerState::Learner => Role::Learner,
             ServerState::Follower => Role::Follower,
@@ -63,6 +63,7 @@ impl<E: Environment> Replica<E> {
             state: applied.map(|applied| applied.summary).unwrap_or_default(),
             ready: role != Role::Stopped && age.is_some_and(|age| age <= READY_AGE_MAX),
             has_room: inner.storage.has_room(),
+            failure: inner.storage.failed_with().map(|failure| failure.to_string()),
             work: self.work_status(applied.map(|applied| applied.summary).unwrap_or_default()),
         }
     }
@@ -80,6 +81,9 @@ impl<E: Environment> Replica<E> {
             sweep_backlog: state.compacted_revision.saturating_sub(state.swept_revision),
             digest_mark: inner.reader.digest_mark().unwrap_or(0),
             digests_compared: inner.upkeep.digests_compared.load(Ordering::Relaxed),
+            scrub_passes: storage.scrub.passes,
+            scrubbed_records: storage.scrub.records,
+            scrubbed_bytes: storage.scrub.bytes,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_consensus::encoding::{Decode, DecodeError, Encode, Reader, Writer};
+use quorate_consensus::{LogId, SnapshotMeta};
 use quorate_kv::{Command, Outcome};
 
 use crate::errors::WriteError;
@@ -17,6 +18,8 @@ pub(crate) mod kind {
     pub(crate) const WRITE: u8 = 1;
     /// Run a ReadIndex round: [`super::ReadIndexRequest`], answered with [`super::ReadIndexReply`].
     pub(crate) const READ_INDEX: u8 = 2;
+    /// Read a piece of a snapshot: [`super::SnapshotRequest`], answered with [`super::SnapshotReply`].
+    pub(crate) const SNAPSHOT: u8 = 3;
 }
 
 /// A write that a node passes on to the leader.
@@ -82,6 +85,10 @@ impl Encode for WriteReply {
                 writer.u8(7);
                 writer.u64(*maximum);
             }
+            Err(WriteError::Damaged { reason }) => {
+                writer.u8(8);
+                writer.string(reason);
+            }
         }
     }
 }
@@ -101,6 +108,7 @@ impl Decode for WriteReply {
             5 => Err(WriteError::TooManyHops { hops: reader.u8()? }),
             6 => Err(WriteError::ShuttingDown),
             7 => Err(WriteError::TooLarge { maximum: reader.u64()? }),
+            8 => Err(WriteError::Damaged { reason: reader.string()? }),
             ordinal => return Err(DecodeError::UnknownOrdinal { what: "write reply", ordinal }),
         }))
     }
@@ -165,12 +173,86 @@ impl Decode for ReadIndexReply {
     }
 }
 
+/// Asks any node for a piece of its newest snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SnapshotRequest {
+    /// The index that the snapshot has to reach.
+    pub(crate) index: u64,
+    /// Which snapshot, once that is known: where it ends.
+    pub(crate) wanted: Option<LogId>,
+    /// Where in its file the piece begins.
+    pub(crate) offset: u64,
+}
+
+impl Encode for SnapshotRequest {
+    fn encode_into(&self, writer: &mut Writer) {
+        writer.u64(self.index);
+        self.wanted.encode_into(writer);
+        writer.u64(self.offset);
+    }
+}
+
+impl Decode for SnapshotRequest {
+    fn decode_from(reader: &mut Reader) -> Result<Self, DecodeError> {
+        let index = reader.u64()?;
+        Ok(Self { index, wanted: Option::<LogId>::decode_from(reader)?, offset: reader.u64()? })
+    }
+}
+
+/// What a node has of the snapshot that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SnapshotReply {
+    /// Nothing yet, and why.
+    NotReady(String),
+    /// A piece.
+    Piece {
+        /// Which snapshot.
+        meta: SnapshotMeta,
+        /// How long its file is.
+        file_bytes: u64,
+        /// The piece. Empty only behind the end.
+        bytes: Bytes,
+    },
+}
+
+impl Encode for SnapshotReply {
+    fn encode_into(&self, writer: &mut Writer) {
+        match self {
+            SnapshotReply::NotReady(reason) => {
+                writer.u8(0);
+                writer.string(reason);
+            }
+            SnapshotReply::Piece { meta, file_bytes, bytes } => {
+                writer.u8(1);
+                meta.encode_into(writer);
+                writer.u64(*file_bytes);
+                writer.bytes(bytes);
+            }
+        }
+    }
+}
+
+impl Decode for SnapshotReply {
+    fn decode_from(reader: &mut Reader) -> Result<Self, DecodeError> {
+        Ok(match reader.u8()? {
+            0 => SnapshotReply::NotReady(reader.string()?),
+            1 => SnapshotReply::Piece {
+                meta: SnapshotMeta::decode_from(reader)?,
+                file_bytes: reader.u64()?,
+                bytes: reader.bytes()?,
+            },
+            ordinal => return Err(DecodeError::UnknownOrdinal { what: "snapshot reply", ordinal }),
+        })
+    }
+}
+
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use quorate_consensus::CommittedLeaderId;
     use quorate_kv::Condition;
 
     use super::*;
@@ -212,10 +294,23 @@ mod tests {
         check(WriteReply(Err(WriteError::TooManyHops { hops: 3 })), "010503");
         check(WriteReply(Err(WriteError::ShuttingDown)), "0106");
         check(WriteReply(Err(WriteError::TooLarge { maximum: 258 })), "01070201000000000000");
+        check(WriteReply(Err(WriteError::Damaged { reason: "r".to_owned() })), "01080100000072");
         check(ReadIndexRequest { has_room: false }, "0100");
         check(ReadIndexRequest { has_room: true }, "0101");
         check(ReadIndexReply(Ok(258)), "01000201000000000000");
         check(ReadIndexReply(Err("r".to_owned())), "01010100000072");
+        let wanted = LogId::new(CommittedLeaderId::new(3), 7);
+        check(
+            SnapshotRequest { index: 5, wanted: Some(wanted), offset: 9 },
+            "01050000000000000001030000000000000007000000000000000900000000000000",
+        );
+        check(SnapshotReply::NotReady("r".to_owned()), "01000100000072");
+        let meta = SnapshotMeta { last_log_id: Some(wanted), ..SnapshotMeta::default() };
+        let bytes = Bytes::from_static(b"ab");
+        check(
+            SnapshotReply::Piece { meta, file_bytes: 258, bytes },
+            "010101030000000000000007000000000000000000000000000000000201000000000000020000006162",
+        );
     }
 
     #[test]

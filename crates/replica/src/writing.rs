@@ -60,6 +60,9 @@ impl<E: Environment> Replica<E> {
         let unavailable = |reason| Err(WriteError::Unavailable { reason, retry_after: RETRY_AFTER });
         let mut reason = "no leader is known".to_owned();
         loop {
+            if let Some(reason) = self.damage() {
+                return Err(WriteError::Damaged { reason });
+            }
             if inner.shutdown.is_cancelled() {
                 return Err(WriteError::ShuttingDown);
             }
@@ -157,7 +160,8 @@ impl<E: Environment> Replica<E> {
             Ok(WriteReply(Err(
                 error @ (WriteError::Unavailable { .. }
                 | WriteError::TooManyHops { .. }
-                | WriteError::ShuttingDown),
+                | WriteError::ShuttingDown
+                | WriteError::Damaged { .. }),
             ))) => Err(format!("node {node_id}: {error}")),
             Ok(WriteReply(Err(error))) => Ok(Err(error)),
             Err(error) => {

@@ -12,7 +12,7 @@ use crate::durable;
 use crate::error::OpenError;
 use crate::identity_file::{Identity, IdentityError};
 use crate::layout::{self, FORMAT, IDENTITY, LOCK, LOG, RECEIVED, SNAPSHOTS, UNFINISHED_SUFFIX};
-use crate::lmdb::{DIRECTORY_TABLE, Lmdb};
+use crate::lmdb::{Lmdb, is_untouched};
 use crate::log::recovery;
 
 /// A node's data directory, open and locked. Clones share it; the lock is released when the last one and
@@ -89,6 +89,19 @@ impl DataDirectory {
             return Err(OpenError::OtherMember { path, found, expected: member });
         }
         empty_received(&path)?;
+        Ok(Self { lock, identity: IdentityCell::new(identity) })
+    }
+
+    /// Opens the data directory that is at `path`, whoever its member is, and makes none.
+    pub fn open_existing(path: &Path) -> Result<Self, OpenError> {
+        let path = path.canonicalize().map_err(OpenError::io(path))?;
+        if let Some(found) = layout::foreign_name(&path).map_err(OpenError::io(&path))? {
+            return Err(OpenError::NotADataDirectory { path, found });
+        }
+        // Before the lock, which would leave a file where no node ever was.
+        read_identity(&path)?.ok_or_else(|| OpenError::missing(&path, IDENTITY))?;
+        let lock = Arc::new(DirectoryLock::acquire(&path)?);
+        let identity = read_identity(&path)?.ok_or_else(|| OpenError::missing(&path, IDENTITY))?;
         Ok(Self { lock, identity: IdentityCell::new(identity) })
     }
 
@@ -200,20 +213,6 @@ fn sweep_interrupted_creation(lock: &Arc<DirectoryLock>) -> Result<(), OpenError
         remove_directory(&path.join(name))?;
     }
     Ok(())
-}
-
-/// Whether an LMDB environment is missing, or has no table but the one that creation makes.
-fn is_untouched(lock: &Arc<DirectoryLock>, part: &str) -> Result<bool, OpenError> {
-    let data = lock.path().join(part).join(crate::lmdb::DATA_FILE);
-    if !data.exists() || crate::lmdb_check::check_file(&data).is_err() {
-        // Creation can be interrupted before LMDB has written its first pages; a node that ran has
-        // written many. What is damaged beyond that is told from it by its length.
-        let length = fs::metadata(&data).map_or(0, |metadata| metadata.len());
-        return Ok(length <= 4 * rustix::param::page_size() as u64);
-    }
-    let names = Lmdb::open_for_inspection(lock, part)?.table_names();
-    let names = names.map_err(|error| OpenError::lmdb(lock.path(), part, error))?;
-    Ok(names.iter().all(|name| name == DIRECTORY_TABLE))
 }
 
 /// Removes a directory that may not exist.

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use quorate_consensus::{ClusterId, NodeId};
 
+use crate::layout;
+
 /// Why a data directory cannot be used. Each text says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -79,9 +81,7 @@ pub enum OpenError {
         supported: u32,
     },
     /// A part of the directory is damaged.
-    #[error(
-        "\"{part}\" of the data directory {path} is damaged: {reason}. Do not start it again as it is: remove the whole directory and add this node as a new one, which copies the data from the others; or restore all of the directory from a copy that was taken while the node was stopped"
-    )]
+    #[error("\"{part}\" of the data directory {path} is damaged: {reason}. {}", advice(.part))]
     Damaged {
         /// The data directory.
         path: PathBuf,
@@ -100,6 +100,18 @@ pub enum OpenError {
         /// The part.
         part: String,
     },
+    /// The state was found to be damaged, or not to be the leader's, and must not be used.
+    #[error(
+        "the state in the data directory {path} must not be used: {reason}. Run `quorate repair --data-dir {path}` and start the node again, or start it with --repair automatic: it then keeps its log, its vote and its identity, and makes its state anew"
+    )]
+    NeedsRepair {
+        /// The data directory.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+        /// Whether somebody has asked for the repair already.
+        is_requested: bool,
+    },
     /// The operating system refused something.
     #[error(
         "{path}: {source}: check that the path exists, may be read and written, and that its disk is not full"
@@ -112,7 +124,27 @@ pub enum OpenError {
     },
 }
 
+/// What to do about a part that is damaged.
+fn advice(part: &str) -> &'static str {
+    if layout::is_repairable(part) {
+        return "Run `quorate repair` on the directory and start the node again, or start it with --repair automatic: \
+                it then keeps its log, its vote and its identity, and makes this part anew";
+    }
+    "It cannot be repaired, because the node has promised what is in it to the others. Do not start it again as it \
+     is: remove the whole directory and add this node as a new one, which copies the data from the others; or \
+     restore all of the directory from a copy that was taken while the node was stopped"
+}
+
 impl OpenError {
+    /// Whether [`crate::Repair`] can make the directory usable again.
+    pub fn is_repairable(&self) -> bool {
+        match self {
+            OpenError::NeedsRepair { .. } => true,
+            OpenError::Damaged { part, .. } => layout::is_repairable(part),
+            _ => false,
+        }
+    }
+
     /// An I/O error on `path`, for `map_err`.
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> OpenError + '_ {
         move |source| OpenError::Io { path: path.to_owned(), source }

@@ -14,6 +14,10 @@ pub(crate) const LOG: &str = "log";
 pub(crate) const SNAPSHOTS: &str = "snapshots";
 /// Where snapshots of peers arrive. Emptied at every start.
 pub(crate) const RECEIVED: &str = "received";
+/// Why the state must not be used. Only there while that is so.
+pub(crate) const DAMAGE: &str = "damage";
+/// Where a repair puts the state that it replaces. Nothing reads it; it may be removed at any time.
+pub(crate) const SET_ASIDE: &str = "set-aside";
 /// Before the number of a state directory.
 const STATE_PREFIX: &str = "state-";
 /// At the end of what is not finished.
@@ -32,13 +36,21 @@ pub(crate) fn state_number(name: &OsStr) -> Option<u64> {
     name.to_str()?.strip_prefix(STATE_PREFIX)?.parse().ok()
 }
 
+/// Names that a data directory may hold, besides states and what is not finished.
+const NAMES: [&str; 8] = [LOCK, IDENTITY, LOG, SNAPSHOTS, RECEIVED, DAMAGE, SET_ASIDE, "lost+found"];
+
+/// Whether a part of a data directory can be made again from the rest and from the other nodes.
+pub(crate) fn is_repairable(part: &str) -> bool {
+    part.starts_with(STATE_PREFIX) || part.starts_with(SNAPSHOTS)
+}
+
 /// A name in the directory that no node puts there.
 pub(crate) fn foreign_name(path: &Path) -> io::Result<Option<String>> {
     let mut foreign = Vec::new();
     for entry in fs::read_dir(path)? {
         let name = entry?.file_name();
         let text = name.to_string_lossy().into_owned();
-        let known = [LOCK, IDENTITY, LOG, SNAPSHOTS, RECEIVED, "lost+found"].contains(&text.as_str())
+        let known = NAMES.contains(&text.as_str())
             || text.starts_with(STATE_PREFIX)
             || text.ends_with(UNFINISHED_SUFFIX);
         if !known {

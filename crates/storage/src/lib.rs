@@ -8,6 +8,8 @@
 //!   state-<n>/           LMDB: the tables of the state machine as of the last checkpoint
 //!   snapshots/           the newest snapshot, a file
 //!   received/            snapshots that are arriving from a peer
+//!   damage               why the state must not be used; only there while that is so ([`Repair`])
+//!   set-aside/           a state that a repair has replaced, for whoever wants to look at it
 //! ```
 //!
 //! A write is acknowledged when a quorum has flushed it to the *log* and this node has applied it in
@@ -22,8 +24,11 @@
 //! for checkpoints, one for each snapshot that is written. No LMDB transaction crosses an await.
 //!
 //! A flush that fails is never tried again: after it nobody knows what the disk holds. The failure is
-//! announced ([`Storage::failure`]) and everything after it refused; the node stops.
+//! announced ([`Storage::failure`]) and everything after it refused; the node stops. So does a node that
+//! finds a damaged record, when it is read or by the scrub, or learns that its state is not the leader's; it
+//! notes that in its directory, and does not start again before it is repaired.
 
+mod damage_note;
 mod directory;
 mod durable;
 mod error;
@@ -34,7 +39,9 @@ mod lmdb;
 mod lmdb_check;
 pub mod log;
 mod options;
+mod reconcile;
 mod record;
+mod repair;
 pub mod snapshot;
 mod space;
 pub mod state;
@@ -45,9 +52,10 @@ pub mod testing;
 
 pub use directory::DataDirectory;
 pub use error::OpenError;
-pub use failure::StorageFailure;
+pub use failure::{FailureCause, StorageFailure};
 pub use log::{LogReader, LogStore};
 pub use options::StorageOptions;
-pub use state::{Applied, AtRevision, ReadError, SnapshotBuilder, StateReader, StateStore};
+pub use repair::Repair;
+pub use state::{Applied, AtRevision, ReadError, ScrubStatus, SnapshotBuilder, StateReader, StateStore};
 pub use status::StorageStatus;
 pub use storage::Storage;

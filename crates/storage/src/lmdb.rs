@@ -213,6 +213,20 @@ impl Lmdb {
     }
 }
 
+/// Whether an LMDB environment is missing, or has no table but the one that creation makes.
+pub(crate) fn is_untouched(lock: &Arc<DirectoryLock>, part: &str) -> Result<bool, OpenError> {
+    let data = lock.path().join(part).join(DATA_FILE);
+    if !data.exists() || lmdb_check::check_file(&data).is_err() {
+        // Creation can be interrupted before LMDB has written its first pages; a node that ran has
+        // written many. What is damaged beyond that is told from it by its length.
+        let length = fs::metadata(&data).map_or(0, |metadata| metadata.len());
+        return Ok(length <= 4 * rustix::param::page_size() as u64);
+    }
+    let names = Lmdb::open_for_inspection(lock, part)?.table_names();
+    let names = names.map_err(|error| OpenError::lmdb(lock.path(), part, error))?;
+    Ok(names.iter().all(|name| name == DIRECTORY_TABLE))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -36,6 +36,11 @@ pub struct StorageOptions {
     pub unflushed_bytes_max: u64,
     /// How many bytes of entries a reader takes at once. A single larger entry is still read.
     pub read_batch_bytes_max: u64,
+    /// How many bytes of records are read in a second, in the background, to find damage before somebody
+    /// needs them. 0 for never.
+    pub scrub_bytes_per_second: u64,
+    /// How long the scrub rests when it has read everything.
+    pub scrub_pause: Duration,
 }
 
 impl Default for StorageOptions {
@@ -53,6 +58,8 @@ impl Default for StorageOptions {
             tail_bytes_max: 8 * MIB,
             unflushed_bytes_max: 64 * MIB,
             read_batch_bytes_max: 512 * KIB,
+            scrub_bytes_per_second: 4 * MIB,
+            scrub_pause: Duration::from_secs(3600),
         }
     }
 }

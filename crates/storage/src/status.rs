@@ -5,6 +5,7 @@ use std::time::Duration;
 use quorate_consensus::LogId;
 
 use crate::failure::StorageFailure;
+use crate::state::ScrubStatus;
 
 /// The storage of this node in numbers, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct StorageStatus {
     pub disk_free_bytes: u64,
     /// Whether proposals may be taken: the disk is above its low-water mark.
     pub has_room: bool,
+    /// What the search for damaged records has done.
+    pub scrub: ScrubStatus,
     /// What went wrong for good, if something did.
     pub failure: Option<StorageFailure>,
 }

@@ -4,11 +4,12 @@ use std::future::Future;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use quorate_consensus::{GroupId, LogId};
+use quorate_consensus::{GroupId, LogId, SnapshotFile, SnapshotMeta};
 use quorate_environment::mutant::{self, Mutant};
 use quorate_environment::{Environment, WorkerFinished};
 use tokio::sync::Notify;
 
+use crate::damage_note::DamageNote;
 use crate::directory::{DataDirectory, remove_directory};
 use crate::error::OpenError;
 use crate::failure::{FailureSignal, StorageFailure};
@@ -19,8 +20,8 @@ use crate::options::StorageOptions;
 use crate::snapshot::{SnapshotCheck, SnapshotShelf, SnapshotWriter};
 use crate::space::DiskSpace;
 use crate::state::{
-    CheckpointMark, Checkpointer, Signals, State, StateCore, StateHandle, StateReader, StateStore,
-    StateTables, StateWorker,
+    CheckpointMark, Checkpointer, ScrubProgress, Scrubber, Signals, State, StateCore, StateHandle,
+    StateReader, StateStore, StateTables, StateWorker,
 };
 use crate::status::StorageStatus;
 
@@ -35,6 +36,7 @@ pub struct Storage<E: Environment> {
     state: Arc<StateHandle<E>>,
     mark: Arc<CheckpointMark>,
     space: Arc<DiskSpace>,
+    scrub: Arc<ScrubProgress>,
     failure: Arc<FailureSignal>,
     options: StorageOptions,
     /// The workers' ends: the state's, the log's, and that of its files, which ends after the log's. Taken
@@ -50,6 +52,7 @@ impl<E: Environment> Storage<E> {
         group: GroupId,
         options: StorageOptions,
     ) -> Result<Self, OpenError> {
+        refuse_damaged(directory)?;
         let (lock, node_id) = (directory.lock(), directory.node_id());
         let opened = recovery::open(lock, node_id, group, &options)?;
         let state = open_state(directory, group, options.state_map_bytes)?;
@@ -58,7 +61,7 @@ impl<E: Environment> Storage<E> {
         check_connected(directory, &purged, &state.applied.last_log_id, &shelf)?;
         let space = Arc::new(DiskSpace::new(directory.path().to_owned(), options.reserve_bytes));
         space.measure_state(&state.overlay.tables().lmdb);
-        let failure = Arc::new(FailureSignal::default());
+        let failure = Arc::new(FailureSignal::new(directory.path().to_owned()));
         let mark = Arc::new(CheckpointMark::default());
         mark.set(state.applied.last_log_id);
 
@@ -138,8 +141,17 @@ impl<E: Environment> Storage<E> {
             interval: options.checkpoint_interval,
         };
         environment.spawn("checkpointer", checkpointer.run());
+        let scrub = Arc::new(ScrubProgress::default());
+        let scrubber = Scrubber {
+            environment: environment.clone(),
+            state: Arc::downgrade(&state),
+            progress: scrub.clone(),
+            bytes_per_second: options.scrub_bytes_per_second,
+            pause: options.scrub_pause,
+        };
+        environment.spawn("scrub", scrubber.run());
         let finished = Mutex::new(Some([state_finished, log_finished, supply_finished]));
-        Ok(Self { log, state, mark, space, failure, options, finished })
+        Ok(Self { log, state, mark, space, scrub, failure, options, finished })
     }
 
     /// The log, for openraft.
@@ -154,7 +166,7 @@ impl<E: Environment> Storage<E> {
 
     /// The state, for readers.
     pub fn reader(&self) -> StateReader {
-        StateReader::new(self.state.core.clone())
+        StateReader::new(self.state.core.clone(), self.failure.clone())
     }
 
     /// Looks at snapshots of peers before Raft is asked to install them.
@@ -166,6 +178,16 @@ impl<E: Environment> Storage<E> {
     pub fn failure(&self) -> impl Future<Output = StorageFailure> + Send + 'static + use<E> {
         let failure = self.failure.clone();
         async move { failure.wait().await }
+    }
+
+    /// What has failed for good, if anything has.
+    pub fn failed_with(&self) -> Option<StorageFailure> {
+        self.failure.get()
+    }
+
+    /// The failure after which nothing of the state is served: it is damaged, or is not the leader's.
+    pub fn damage(&self) -> Option<StorageFailure> {
+        self.failure.damage().cloned()
     }
 
     /// Whether proposals may be taken: disk, log and state are above their low-water marks. Cheap
@@ -201,6 +223,12 @@ impl<E: Environment> Storage<E> {
     /// another. Fails if the storage is closed or has failed for good.
     pub async fn recheck_snapshot(&self) -> Result<(), StorageFailure> {
         self.state.recheck_snapshot().await
+    }
+
+    /// The newest snapshot, and how many bytes it has: for those who ask for one.
+    pub fn newest_snapshot(&self) -> Option<(SnapshotMeta, SnapshotFile, u64)> {
+        let kept = self.state.shelf.current()?;
+        Some((kept.meta, kept.file, kept.bytes))
     }
 
     /// Up to which index the log should be purged now, if at all: what the newest snapshot covers, less
@@ -242,6 +270,7 @@ impl<E: Environment> Storage<E> {
             snapshot_bytes: kept.map_or(0, |kept| kept.bytes),
             disk_free_bytes: self.space.disk_free_bytes(),
             has_room,
+            scrub: self.scrub.get(),
             failure: self.failure.get(),
         }
     }
@@ -270,6 +299,17 @@ impl<E: Environment> Storage<E> {
             worker.await;
         }
         written
+    }
+}
+
+/// Refuses a state that was found to be damaged, whoever found it.
+fn refuse_damaged(directory: &DataDirectory) -> Result<(), OpenError> {
+    let path = directory.path().to_owned();
+    match DamageNote::read(&path)? {
+        None => Ok(()),
+        Some(DamageNote { reason, is_requested, .. }) => {
+            Err(OpenError::NeedsRepair { path, reason, is_requested })
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use madsim::runtime::Handle;
 use madsim::task::NodeId;
 use madsim::time::sleep;
 use quorate_environment::Environment;
-use quorate_replica::ReplicaOptions;
+use quorate_replica::{RepairPolicy, ReplicaOptions};
 use quorate_storage::StorageOptions;
 
 use self::links::Links;
@@ -46,6 +46,9 @@ const CLIENT_PORT: u16 = 7801;
 const PEER_PORT: u16 = 7901;
 const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 4 << 20;
 const MAP_BYTES: u64 = 1 << 30;
+/// A pass over the small states of a simulation takes a fraction of a second.
+const SCRUB_BYTES_PER_SECOND: u64 = 1 << 20;
+const SCRUB_PAUSE: Duration = Duration::from_secs(4);
 
 /// Whether a node can be touched by a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -347,6 +350,7 @@ fn replica_options(plan: &Plan, member: u64, data_directory: PathBuf) -> Replica
         initial_cluster: (1..=plan.members).map(|member| (member, peer_address(member))).collect(),
         proposal_bytes_in_flight_max: PROPOSAL_BYTES_IN_FLIGHT_MAX,
         heartbeat_interval_ms: plan.replica.heartbeat_interval_ms,
+        repair: RepairPolicy::Automatic,
         storage: storage_options(&plan.replica),
     }
 }
@@ -366,5 +370,7 @@ fn storage_options(plan: &ReplicaPlan) -> StorageOptions {
         tail_bytes_max: plan.tail_bytes_max,
         unflushed_bytes_max: plan.unflushed_bytes_max,
         read_batch_bytes_max: plan.read_batch_bytes_max,
+        scrub_bytes_per_second: SCRUB_BYTES_PER_SECOND,
+        scrub_pause: SCRUB_PAUSE,
     }
 }

@@ -223,5 +223,6 @@ fn status() -> Status {
         ready: true,
         has_room: true,
         work: Default::default(),
+        failure: None,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use quorate_environment::{Environment, TokioEnvironment};
-use quorate_replica::{Replica, ReplicaOptions};
+use quorate_replica::{RepairPolicy, Replica, ReplicaOptions};
 use quorate_storage::StorageOptions;
 
 /// How long anything may take.
@@ -24,29 +24,44 @@ fn free_address() -> String {
     }
 }
 
-/// Starts a cluster of so many members, with their directories below `root`, and waits until it has formed.
-pub async fn start(
-    environment: TokioEnvironment,
-    root: &Path,
-    members: u64,
-) -> Vec<Replica<TokioEnvironment>> {
+/// How the members of a cluster are started, with their directories below `root`.
+pub fn options(root: &Path, members: u64) -> Vec<ReplicaOptions> {
     let initial_cluster: Vec<_> = (1..=members).map(|member| (member, free_address())).collect();
+    let member_options = |(member, address): &(u64, String)| ReplicaOptions {
+        member: *member,
+        data_directory: root.join(member.to_string()),
+        peer_listen: address.clone(),
+        client_url: format!("http://node{member}:1"),
+        initial_cluster: initial_cluster.clone(),
+        proposal_bytes_in_flight_max: 16 << 20,
+        heartbeat_interval_ms: 100,
+        repair: RepairPolicy::Manual,
+        storage: StorageOptions { log_segment_bytes: 1 << 20, ..StorageOptions::default() },
+    };
+    initial_cluster.iter().map(member_options).collect()
+}
+
+/// Starts the members of a cluster and waits until it has formed.
+pub async fn start_all(
+    environment: TokioEnvironment,
+    options: &[ReplicaOptions],
+) -> Vec<Replica<TokioEnvironment>> {
     let mut replicas = Vec::new();
-    for (member, address) in &initial_cluster {
-        let options = ReplicaOptions {
-            member: *member,
-            data_directory: root.join(member.to_string()),
-            peer_listen: address.clone(),
-            client_url: format!("http://node{member}:1"),
-            initial_cluster: initial_cluster.clone(),
-            proposal_bytes_in_flight_max: 16 << 20,
-            heartbeat_interval_ms: 100,
-            storage: StorageOptions { log_segment_bytes: 1 << 20, ..StorageOptions::default() },
-        };
-        replicas.push(Replica::start(environment, options).await.expect("a new replica starts"));
+    for options in options {
+        replicas.push(Replica::start(environment, options.clone()).await.expect("a new replica starts"));
     }
     for replica in &replicas {
         replica.ready(environment.now() + PATIENCE).await.expect("the cluster forms");
     }
     replicas
+}
+
+/// Starts a cluster of so many members, with their directories below `root`, and waits until it has formed.
+#[allow(dead_code, reason = "each test program uses a part of this")]
+pub async fn start(
+    environment: TokioEnvironment,
+    root: &Path,
+    members: u64,
+) -> Vec<Replica<TokioEnvironment>> {
+    start_all(environment, &options(root, members)).await
 }

@@ -58,6 +58,11 @@ fn entries_batch(entries: &[Entry]) -> Records {
     records
 }
 
+/// Where failures are told. None of the log's is noted in the directory.
+fn no_failure() -> Arc<FailureSignal> {
+    Arc::new(FailureSignal::new(PathBuf::new()))
+}
+
 impl Folder {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
@@ -79,7 +84,7 @@ impl Folder {
         let opened = recovery::open(&self.lock(), node_id(), GroupId::FIRST, &options)?;
         let OpenedLog { files, supply, end, last } = opened;
         // Nobody works here but the test itself.
-        let worker = SupplyWorker { supply: supply.clone(), failure: Arc::default() };
+        let worker = SupplyWorker { supply: supply.clone(), failure: no_failure() };
         let (jobs, _, _) = worker_channel(worker);
         let handle = SupplyHandle { supply: supply.clone(), jobs };
         let writer = LogWriter::new(files.clone(), end.clone(), handle);
@@ -137,7 +142,7 @@ impl Log {
     /// Gives back what is purged, at once.
     fn retire(&self) -> usize {
         let dropped = self.files.contents().drop_purged();
-        let failure = Arc::new(FailureSignal::default());
+        let failure = no_failure();
         let jobs: Vec<_> = dropped.into_iter().map(SupplyJob::Retire).collect();
         let count = jobs.len();
         SupplyWorker { supply: self.supply.clone(), failure: failure.clone() }.run(jobs);

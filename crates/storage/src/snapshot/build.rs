@@ -16,7 +16,7 @@ use super::writer::{WriteError, write_snapshot};
 use crate::directory::IdentityCell;
 use crate::failure::StorageFailure;
 use crate::space::DiskSpace;
-use crate::state::StateTables;
+use crate::state::{StateTables, machine_failure};
 
 const BUILDING: &str = "writing a snapshot";
 
@@ -127,7 +127,12 @@ impl SnapshotWriter {
                 return Err(BuildError::NoRoom(StorageFailure::io(BUILDING, &error)));
             }
             Err(WriteError::Io(error)) => return Err(io_failed(error)),
-            Err(other) => return Err(BuildError::Failed(StorageFailure::new(BUILDING, other))),
+            Err(WriteError::State(error)) => {
+                return Err(BuildError::Failed(machine_failure(BUILDING, error)));
+            }
+            Err(error @ WriteError::Record { .. }) => {
+                return Err(BuildError::Failed(StorageFailure::damage(BUILDING, error)));
+            }
         };
         let kept = self.shelf.publish(&unfinished, &meta).map_err(io_failed)?;
         tracing::info!(path = %kept.file.path().display(), bytes = kept.bytes, "wrote a snapshot");

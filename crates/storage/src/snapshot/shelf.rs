@@ -53,22 +53,22 @@ impl SnapshotShelf {
         if !path.is_dir() {
             return Err(OpenError::missing(root, SNAPSHOTS));
         }
-        let mut found: Vec<KeptSnapshot> = Vec::new();
-        for file in fs::read_dir(&path).map_err(OpenError::io(&path))? {
-            let file = file.map_err(OpenError::io(&path))?.path();
-            let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            if name.ends_with(UNFINISHED_SUFFIX) {
-                fs::remove_file(&file).map_err(OpenError::io(&file))?;
-            } else if name.ends_with(SUFFIX) {
-                found.push(inspect(root, &name, file)?);
-            }
+        for unfinished in list(&path, UNFINISHED_SUFFIX)? {
+            fs::remove_file(&unfinished).map_err(OpenError::io(&unfinished))?;
         }
+        let files = list(&path, SUFFIX)?.into_iter();
+        let mut found = files.map(|file| inspect(root, file)).collect::<Result<Vec<_>, _>>()?;
         found.sort_by_key(|kept| kept.meta.last_log_id);
         let current = found.pop();
         for older in found {
             fs::remove_file(older.file.path()).map_err(OpenError::io(older.file.path()))?;
         }
         Ok(Self { path, current: Mutex::new(current) })
+    }
+
+    /// The files of the finished snapshots in a data directory.
+    pub(crate) fn files(root: &Path) -> Result<Vec<PathBuf>, OpenError> {
+        list(&root.join(SNAPSHOTS), SUFFIX)
     }
 
     /// The newest snapshot.
@@ -134,7 +134,21 @@ fn name(meta: &SnapshotMeta) -> String {
     }
 }
 
-fn inspect(root: &Path, name: &str, path: PathBuf) -> Result<KeptSnapshot, OpenError> {
+/// The files in a directory of which the names end so, in the order of their names.
+fn list(path: &Path, suffix: &str) -> Result<Vec<PathBuf>, OpenError> {
+    let mut files = Vec::new();
+    for file in fs::read_dir(path).map_err(OpenError::io(path))? {
+        let file = file.map_err(OpenError::io(path))?.path();
+        if file.to_string_lossy().ends_with(suffix) {
+            files.push(file);
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+fn inspect(root: &Path, path: PathBuf) -> Result<KeptSnapshot, OpenError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let part = format!("{SNAPSHOTS}/{name}");
     match SnapshotReader::inspect(&path) {
         Ok((header, _)) => {

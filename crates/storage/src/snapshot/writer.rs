@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use quorate_consensus::SnapshotMeta;
-use quorate_kv::{Direction, Machine, MachineError, Table, check_record};
+use quorate_kv::{Direction, Machine, MachineError, Table, check_record, describe_record};
 
 use super::format::{Chunk, FrameKind, MAGIC, SnapshotHeader, SnapshotTrailer, frame};
 use crate::state::{StateTables, TablesError};
@@ -22,8 +22,8 @@ pub(crate) enum WriteError {
     Io(#[from] io::Error),
     #[error("{0}")]
     State(#[from] MachineError<TablesError>),
-    #[error("a record of the state is damaged: {0}")]
-    Record(#[from] quorate_kv::DecodeError),
+    #[error("a record of the state is damaged: {}: {cause}", describe_record(*table, key))]
+    Record { table: Table, key: Bytes, cause: quorate_kv::DecodeError },
     #[error("the node is stopping")]
     Cancelled,
 }
@@ -57,7 +57,8 @@ pub(crate) fn write_snapshot(
         for record in transaction.range(table, everything.0, everything.1, Direction::Ascending)? {
             let (key, value) = record.map_err(TablesError::from)?;
             // A damaged record must not get a good checksum and spread.
-            check_record(table, key, value)?;
+            let damaged = |cause| WriteError::Record { table, key: Bytes::copy_from_slice(key), cause };
+            check_record(table, key, value).map_err(damaged)?;
             bytes += key.len() + value.len();
             chunk.records.push((table, Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
             if bytes >= CHUNK_BYTES {

@@ -11,7 +11,7 @@ use super::layer::Layer;
 use super::overlay::Overlay;
 use super::tables::{StateTables, TablesError};
 use super::worker::tables_failure;
-use crate::failure::StorageFailure;
+use crate::failure::{FailureCause, StorageFailure};
 
 const APPLYING: &str = "applying an entry";
 const COMPARING: &str = "comparing the state with the leader's";
@@ -83,17 +83,28 @@ impl State {
 /// Why the entry at `index` was not applied.
 fn apply_failure(index: u64, error: MachineError<TablesError>) -> StorageFailure {
     match error {
-        MachineError::Tables(error) => tables_failure(APPLYING, error),
         MachineError::Diverged { .. } => {
             let reason = format!(
-                "at index {index} of the log {error}. Nothing of it is served any more. Do not start this node \
-                 again as it is: remove its whole data directory and add it as a new node, which copies the data \
-                 from the others. If most of the nodes say this, the leader is the one that differs: keep all \
-                 directories until you know"
+                "at index {index} of the log {error}. Nothing of it is served any more; the log and the vote are kept. \
+                 Stop the node and run `quorate repair` on its data directory, or start it with --repair automatic: its \
+                 state is then copied from the others. If most of the nodes say this, the leader is the one that \
+                 differs: keep all directories until you know"
             );
-            StorageFailure { diverged: true, ..StorageFailure::new(COMPARING, reason) }
+            StorageFailure {
+                cause: FailureCause::Divergence { index },
+                ..StorageFailure::new(COMPARING, reason)
+            }
         }
-        other => StorageFailure::new(APPLYING, format!("at index {index} of the log, {other}")),
+        other => machine_failure(APPLYING, other),
+    }
+}
+
+/// Why the state machine could not do `what`.
+pub(crate) fn machine_failure(what: &'static str, error: MachineError<TablesError>) -> StorageFailure {
+    match error {
+        MachineError::Tables(error) => tables_failure(what, error),
+        MachineError::Damaged(_) => StorageFailure::damage(what, error),
+        other => StorageFailure::new(what, other),
     }
 }
 

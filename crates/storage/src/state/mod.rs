@@ -16,14 +16,20 @@ mod mark;
 mod mutated_time;
 mod overlay;
 mod reader;
+mod scrub;
 mod store;
 mod tables;
 mod worker;
 
-pub(crate) use applied_state::{State, StateCore};
+pub(crate) use applied_state::{State, StateCore, machine_failure};
 pub(crate) use checkpoint::{Checkpointer, Signals};
 pub(crate) use mark::CheckpointMark;
+#[cfg(feature = "testing")]
+pub(crate) use overlay::Overlay;
 pub use reader::{Applied, AtRevision, ReadError, StateReader};
+pub(crate) use scrub::ScrubProgress;
+pub use scrub::ScrubStatus;
+pub(crate) use scrub::Scrubber;
 pub(crate) use store::StateHandle;
 pub use store::{SnapshotBuilder, StateStore};
 pub(crate) use tables::StateTables;

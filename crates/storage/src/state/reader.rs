@@ -8,14 +8,18 @@ use quorate_kv::{
     UnavailableRevision,
 };
 
-use super::applied_state::{State, StateCore};
+use super::applied_state::{State, StateCore, machine_failure};
 use super::overlay::OverlayView;
 use super::tables::TablesError;
+use crate::failure::FailureSignal;
+
+const READING: &str = "reading the state";
 
 /// Reads the state of this replica, as of the last entry that it applied. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct StateReader {
     core: Arc<StateCore>,
+    failure: Arc<FailureSignal>,
 }
 
 /// Which moment a state is of.
@@ -33,7 +37,13 @@ pub enum ReadError {
     /// The storage is closed: the node is stopping.
     #[error("the storage is closed")]
     Closed,
-    /// A record is damaged, or the disk failed.
+    /// A record is damaged, or the state is not the leader's. From then on nothing of it is read.
+    #[error("{reason}")]
+    Damaged {
+        /// What was found, and what to do.
+        reason: String,
+    },
+    /// The disk failed.
     #[error("{reason}")]
     Failed {
         /// What was found.
@@ -45,8 +55,8 @@ pub enum ReadError {
 pub type AtRevision<T> = Result<Result<T, UnavailableRevision>, ReadError>;
 
 impl StateReader {
-    pub(crate) fn new(core: Arc<StateCore>) -> Self {
-        Self { core }
+    pub(crate) fn new(core: Arc<StateCore>, failure: Arc<FailureSignal>) -> Self {
+        Self { core, failure }
     }
 
     /// The newest version of `key`, and the revision of the store that this reflects.
@@ -71,22 +81,22 @@ impl StateReader {
 
     /// The newest revision, 0 if nothing was ever written.
     pub fn revision(&self) -> Result<u64, ReadError> {
-        self.core.read(|state| state.machine.revision()).ok_or(ReadError::Closed)
+        self.state(|state| state.machine.revision())
     }
 
     /// The number of the newest mark of a digest, 0 if there was none.
     pub fn digest_mark(&self) -> Result<u64, ReadError> {
-        self.core.read(|state| state.machine.digest_mark()).ok_or(ReadError::Closed)
+        self.state(|state| state.machine.digest_mark())
     }
 
     /// The replicated settings.
     pub fn settings(&self) -> Result<Settings, ReadError> {
-        self.core.read(|state| *state.machine.settings()).ok_or(ReadError::Closed)
+        self.state(|state| *state.machine.settings())
     }
 
     /// The moment that the state is of. Hashes some hundred bytes for the digest: reads have no need of it.
     pub fn applied(&self) -> Result<Applied, ReadError> {
-        self.core.read(Applied::of).ok_or(ReadError::Closed)
+        self.state(Applied::of)
     }
 
     /// The state in a few numbers.
@@ -96,13 +106,13 @@ impl StateReader {
 
     /// The longest value that a put may carry now, in bytes: a replicated setting.
     pub fn value_bytes_max(&self) -> Result<u64, ReadError> {
-        self.core.read(|state| state.machine.value_bytes_max()).ok_or(ReadError::Closed)
+        self.state(|state| state.machine.value_bytes_max())
     }
 
     /// Reads the whole state and checks it against itself. For tests and oracles: nothing is applied
     /// meanwhile.
     pub fn verify(&self) -> Result<Applied, ReadError> {
-        let verified = self.core.read(|state| {
+        let verified = self.state(|state| {
             let machine = Machine::verify(&state.overlay.view())?;
             assert_eq!(
                 machine.summary(),
@@ -111,7 +121,15 @@ impl StateReader {
             );
             Ok(Applied::of(state))
         });
-        verified.ok_or(ReadError::Closed)?.map_err(failed)
+        verified?.map_err(|error| self.failed(error))
+    }
+
+    /// Looks at the state, if there is one that may be looked at.
+    fn state<T>(&self, look: impl FnOnce(&State) -> T) -> Result<T, ReadError> {
+        if let Some(damage) = self.failure.damage() {
+            return Err(ReadError::Damaged { reason: damage.to_string() });
+        }
+        self.core.read(look).ok_or(ReadError::Closed)
     }
 
     /// Reads the tables as they are now: shortly, since nothing is applied meanwhile.
@@ -119,13 +137,20 @@ impl StateReader {
         &self,
         read: impl FnOnce(&State, &OverlayView<'_>) -> Result<T, MachineError<TablesError>>,
     ) -> Result<T, ReadError> {
-        let found = self.core.read(|state| read(state, &state.overlay.client_view()));
-        found.ok_or(ReadError::Closed)?.map_err(failed)
+        let found = self.state(|state| read(state, &state.overlay.client_view()));
+        found?.map_err(|error| self.failed(error))
     }
-}
 
-fn failed(error: MachineError<TablesError>) -> ReadError {
-    ReadError::Failed { reason: error.to_string() }
+    /// What to say of a read that could not be done. Damage ends the node.
+    fn failed(&self, error: MachineError<TablesError>) -> ReadError {
+        let failure = machine_failure(READING, error);
+        if !failure.is_damage() {
+            return ReadError::Failed { reason: failure.to_string() };
+        }
+        let reason = failure.to_string();
+        self.failure.report(failure);
+        ReadError::Damaged { reason }
+    }
 }
 
 impl Applied {

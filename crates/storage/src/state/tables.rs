@@ -197,6 +197,13 @@ impl StateWriteTransaction<'_> {
         Ok(())
     }
 
+    /// Writes a record, wherever it belongs.
+    #[cfg(feature = "testing")]
+    pub(crate) fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), TablesError> {
+        check_key(key)?;
+        Ok(self.tables.table(table).put(&mut self.transaction, key, value)?)
+    }
+
     /// Writes a record behind all others of its table.
     pub(crate) fn append(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), TablesError> {
         check_key(key)?;

@@ -124,6 +124,7 @@ fn write_checkpoint(frozen: &Frozen) -> Result<(), TablesError> {
 pub(crate) fn tables_failure(what: &'static str, error: TablesError) -> StorageFailure {
     match error {
         TablesError::Lmdb(error) => StorageFailure::lmdb(what, &error),
+        TablesError::Applied(_) => StorageFailure::damage(what, error),
         other => StorageFailure::new(what, other),
     }
 }

@@ -1,6 +1,7 @@
 //! A disk that is full or fails: told, never tried again, nothing lost that was acknowledged.
 
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
+use quorate_storage::FailureCause;
 
 use super::support::*;
 
@@ -23,7 +24,7 @@ async fn a_full_log_stops_the_storage_and_keeps_what_was_acknowledged() {
     }
     assert!(acknowledged > 10, "{acknowledged}");
     let failure = failure.await;
-    assert!(failure.disk_full, "{failure}");
+    assert_eq!(failure.cause, FailureCause::DiskFull, "{failure}");
     assert_eq!(running.storage.status().failure, Some(failure));
     // Nothing is tried again, not even what would fit.
     log.save_vote(&quorate_consensus::Vote::new(1, running.directory.node_id())).await.expect_err("refused");
@@ -72,7 +73,7 @@ async fn a_full_state_stops_the_storage_and_the_last_checkpoint_stays() {
     let before = running.storage.reader().applied().expect("applied");
     running.apply((10..100).map(large)).await;
     let failure = running.storage.checkpoint().await.expect_err("full");
-    assert!(failure.disk_full, "{failure}");
+    assert_eq!(failure.cause, FailureCause::DiskFull, "{failure}");
     assert_eq!(running.storage.failure().await, failure);
     // Reads go on, of what is applied.
     assert_eq!(running.storage.reader().applied().expect("applied").log_id, Some(log_id(1, 99)));

@@ -4,6 +4,7 @@ mod failures;
 mod log;
 mod openraft_suite;
 mod refusals;
+mod repair;
 mod snapshots;
 mod state;
 mod support;

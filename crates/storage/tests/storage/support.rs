@@ -56,9 +56,12 @@ impl Node {
 
     pub fn try_open(&self) -> Result<Running, OpenError> {
         let directory = self.try_open_directory()?;
-        let (environment, options) = (self.environment.clone(), self.options.clone());
-        let storage = Storage::open(environment, &directory, GroupId::FIRST, options)?;
+        let storage = self.try_open_in(&directory)?;
         Ok(Running { directory, storage })
+    }
+
+    pub fn try_open_in(&self, directory: &DataDirectory) -> Result<Storage<TestEnvironment>, OpenError> {
+        Storage::open(self.environment.clone(), directory, GroupId::FIRST, self.options.clone())
     }
 
     /// Starts the node.
