@@ -61,6 +61,11 @@ impl<E: Environment> History<E> {
         Ok(Some(changes))
     }
 
+    /// The first revision that no page had yet, to go on from later.
+    pub fn next_from(&self) -> u64 {
+        self.parameters.from
+    }
+
     /// The changes, one by one, up to the newest. After an error there are no more.
     pub fn stream(self) -> impl Stream<Item = Result<Change, ClientError>> + Send {
         let start = (self, Vec::new().into_iter());

@@ -1,16 +1,19 @@
 //! The command line, as clap reads it.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use quorate_api::query;
+
+use crate::client_arguments::{
+    CompactArguments, DeleteArguments, EXIT_CODES, GetArguments, HistoryArguments, ListArguments,
+    PutArguments, SessionArguments, SettingsArguments, StatusArguments, TransactionArguments,
+};
 
 /// A replicated key-value store: linearizable by default, any node answers any request.
 ///
 /// Try it: `quorate dev` starts three nodes on this machine and prints three lines to paste.
 #[derive(Debug, Parser)]
-#[command(name = "quorate", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "quorate", version, propagate_version = true, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Arguments {
     /// What to log: a level (error, warn, info, debug, trace) or filters by module, comma-separated.
     #[arg(long, global = true, env = "QUORATE_LOG", default_value = "info", value_name = "FILTER")]
@@ -33,14 +36,55 @@ pub enum Command {
     Dev(DevArguments),
     /// Run one node of a cluster.
     Serve(ServeArguments),
-    /// Set a key's value.
-    Put(PutArguments),
     /// Print a key's value.
     Get(GetArguments),
-    /// Remove a key.
+    /// Set a key's value.
+    Put(PutArguments),
+    /// Remove a key, or all keys with a prefix.
     Delete(DeleteArguments),
+    /// List keys and values, all as they were at one moment.
+    List(ListArguments),
+    /// Compare, and do one of two lists of operations, all of it at one moment.
+    Txn(TransactionArguments),
+    /// List what changed, revision by revision.
+    History(HistoryArguments),
+    /// Forget the history before a revision.
+    Compact(CompactArguments),
+    /// Show or change the cluster's settings.
+    Settings(SettingsArguments),
     /// Show the cluster as one of its nodes sees it.
     Status(StatusArguments),
+    /// Hold a session, for programs that number their own writes. The commands above need none of this.
+    Session(SessionArguments),
+    /// Print a script that completes commands in a shell.
+    Completions(CompletionsArguments),
+    /// Print a manual page.
+    Man(ManArguments),
+}
+
+/// `quorate completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+For bash, for this user:
+  quorate completions bash > ~/.local/share/bash-completion/completions/quorate
+For zsh, in a folder of $fpath:
+  quorate completions zsh > ~/.zfunc/_quorate
+For fish:
+  quorate completions fish > ~/.config/fish/completions/quorate.fish")]
+pub struct CompletionsArguments {
+    /// Which shell.
+    pub shell: clap_complete::Shell,
+}
+
+/// `quorate man`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+To read it:
+  quorate man list | man -l -")]
+pub struct ManArguments {
+    /// The command that the page is about; none for the page about all.
+    #[arg(value_name = "COMMAND")]
+    pub page: Option<String>,
 }
 
 /// `quorate dev`.
@@ -113,79 +157,41 @@ pub struct ServeSettings {
     pub heartbeat_interval_ms: Option<u64>,
 }
 
-/// Where client commands find the cluster.
-#[derive(Debug, Args)]
-pub struct ConnectionArguments {
-    /// The nodes to ask, in this order.
-    #[arg(
-        long,
-        env = "QUORATE_ENDPOINTS",
-        value_delimiter = ',',
-        default_value = "http://127.0.0.1:7801,http://127.0.0.1:7802,http://127.0.0.1:7803",
-        value_name = "URL,…"
-    )]
-    pub endpoints: Vec<String>,
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
 
-    /// How long the whole request may take.
-    #[arg(long, default_value = "5s", value_parser = parse_timeout, value_name = "TIME")]
-    pub timeout: Duration,
-}
+    use super::*;
 
-/// `quorate put`.
-#[derive(Debug, Args)]
-pub struct PutArguments {
-    /// The key.
-    pub key: String,
-    /// The value; `-` or none reads standard input.
-    pub value: Option<String>,
-    /// Put only if the key's newest change has this revision.
-    #[arg(long, value_name = "REVISION", conflicts_with = "if_absent")]
-    pub if_revision: Option<u64>,
-    /// Put only if the key does not exist.
-    #[arg(long)]
-    pub if_absent: bool,
-    /// Where to send it.
-    #[command(flatten)]
-    pub connection: ConnectionArguments,
-}
+    const DOCUMENT: &str = include_str!("../../../docs/command-line.md");
 
-/// `quorate get`.
-#[derive(Debug, Args)]
-pub struct GetArguments {
-    /// The key.
-    pub key: String,
-    /// Answer from the node's own state, however old.
-    #[arg(long)]
-    pub stale: bool,
-    /// Where to send it.
-    #[command(flatten)]
-    pub connection: ConnectionArguments,
-}
+    /// What the document has to show of a command, and of those below it.
+    fn check_documented(command: &clap::Command, path: &str, missing: &mut Vec<String>) {
+        let shown = format!("$ {path}");
+        if command.get_subcommands().next().is_none() && !DOCUMENT.contains(&shown) {
+            missing.push(shown);
+        }
+        for argument in command.get_arguments().filter_map(clap::Arg::get_long) {
+            if !["help", "version"].contains(&argument) && !DOCUMENT.contains(&format!("--{argument}")) {
+                missing.push(format!("{path} --{argument}"));
+            }
+        }
+        for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+            check_documented(below, &format!("{path} {}", below.get_name()), missing);
+        }
+    }
 
-/// `quorate delete`.
-#[derive(Debug, Args)]
-pub struct DeleteArguments {
-    /// The key.
-    pub key: String,
-    /// Delete only if the key's newest change has this revision.
-    #[arg(long, value_name = "REVISION")]
-    pub if_revision: Option<u64>,
-    /// Where to send it.
-    #[command(flatten)]
-    pub connection: ConnectionArguments,
-}
+    #[test]
+    fn every_command_has_an_example_and_every_flag_is_named_in_the_document() {
+        let mut missing = Vec::new();
+        let mut command = Arguments::command();
+        command.build();
+        check_documented(&command, "quorate", &mut missing);
+        assert!(missing.is_empty(), "docs/command-line.md lacks {missing:#?}");
+    }
 
-/// `quorate status`.
-#[derive(Debug, Args)]
-pub struct StatusArguments {
-    /// Where to send it.
-    #[command(flatten)]
-    pub connection: ConnectionArguments,
-}
-
-fn parse_timeout(text: &str) -> Result<Duration, String> {
-    query::parse_timeout(text).ok_or_else(|| {
-        let longest_s = query::TIMEOUT_MAX.as_secs();
-        format!("'{text}' is not a time like 500ms, 5s or 1m, more than zero and at most {longest_s}s")
-    })
+    #[test]
+    fn the_arguments_do_not_contradict_each_other() {
+        Arguments::command().debug_assert();
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use quorate_client::ClientError;
+use quorate_client::{ClientError, ErrorCode};
 
 use crate::configuration::ConfigurationError;
 use crate::node::NodeError;
@@ -25,12 +25,40 @@ pub enum CommandError {
         /// What is wrong with them.
         reason: String,
     },
-    /// A value is longer than any that a cluster accepts.
-    #[error("the value on standard input is longer than {bytes_max} bytes, which no cluster accepts")]
-    ValueTooLong {
+    /// A value or a transaction is longer than any that a cluster accepts.
+    #[error("{name} has more than {bytes_max} bytes, which no cluster accepts")]
+    InputTooLong {
+        /// Where it comes from.
+        name: String,
         /// How much was read before giving up, in bytes.
         bytes_max: u64,
     },
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// What was given as a transaction is none.
+    #[error("this is not a transaction: {reason}")]
+    Transaction {
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// Every key was to be deleted, perhaps because a variable of a script is empty.
+    #[error("--prefix is empty, and every key begins with that: say --all if you mean it")]
+    EmptyPrefix,
+    /// There is no manual page about that.
+    #[error("there is no command '{page}': `quorate --help` lists them")]
+    NoPage {
+        /// What was asked for.
+        page: String,
+    },
+    /// A transaction did its second list.
+    #[error("not all comparisons held: the operations of 'failure' were done")]
+    ComparisonsFailed,
     /// A key that was asked for does not exist.
     #[error("the key '{key}' does not exist")]
     NotFound {
@@ -51,22 +79,79 @@ pub enum CommandError {
 impl CommandError {
     /// 1: the request was answered with a no, or could not be answered. 2: the command line or the
     /// settings are wrong. 3: the outcome of a write is not known. 4: the key does not exist, or the
-    /// condition did not hold.
+    /// condition or the comparisons did not hold.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             CommandError::Configuration(_)
             | CommandError::Node(NodeError::Configuration(_))
             | CommandError::Endpoints { .. }
             | CommandError::Client(ClientError::KeyLength { .. })
+            | CommandError::Transaction { .. }
+            | CommandError::EmptyPrefix
+            | CommandError::NoPage { .. }
             | CommandError::NoDataDirectory => 2,
             CommandError::Client(error) if error.is_outcome_unknown() => 3,
             CommandError::Client(error) if error.is_conflict() => 4,
-            CommandError::NotFound { .. } => 4,
+            CommandError::NotFound { .. } | CommandError::ComparisonsFailed => 4,
             CommandError::Node(_)
             | CommandError::Client(_)
-            | CommandError::ValueTooLong { .. }
+            | CommandError::InputTooLong { .. }
+            | CommandError::File { .. }
             | CommandError::Signals(_)
             | CommandError::Stdio(_) => 1,
         })
+    }
+
+    /// Whether whoever reads our output has had enough, as `head` does: no reason to complain.
+    pub fn is_reader_gone(&self) -> bool {
+        matches!(self, CommandError::Stdio(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
+    /// What to do next, where the error itself does not say so.
+    pub fn hint(&self) -> Option<&'static str> {
+        let CommandError::Client(error) = self else { return None };
+        match error {
+            ClientError::Unreachable { .. } => Some(
+                "is the cluster running? `quorate dev` starts one; --endpoints or QUORATE_ENDPOINTS says where \
+                 it is, --timeout how long to try",
+            ),
+            ClientError::OutcomeUnknown { .. } => Some("read to learn whether it was done"),
+            ClientError::PartlyDone { .. } => Some("the same command deletes what is left"),
+            ClientError::Conflict { .. } => {
+                Some("read the key again, with --output json to see its revision, and decide anew")
+            }
+            ClientError::Compacted { .. } => {
+                Some("`quorate history` begins with the oldest revision there is")
+            }
+            ClientError::Refused { .. } => error.code().and_then(hint_of_refusal),
+            ClientError::BadAnswer { .. }
+            | ClientError::AnswerTooLong { .. }
+            | ClientError::KeyLength { .. }
+            | ClientError::Settings(_) => None,
+        }
+    }
+}
+
+fn hint_of_refusal(code: ErrorCode) -> Option<&'static str> {
+    match code {
+        ErrorCode::ValueTooLarge => Some("the limit is a setting: quorate settings value_bytes_max=BYTES"),
+        ErrorCode::TooManyOperations | ErrorCode::TooManyComparisons => {
+            Some("the limit is a setting: quorate settings transaction_operations_max=NUMBER")
+        }
+        ErrorCode::QuotaExceeded => {
+            Some("delete keys and compact, or raise the limit: quorate settings quota_bytes=BYTES")
+        }
+        ErrorCode::DiskFull => Some("make room on the leader's disk; deletes and compaction go on meanwhile"),
+        ErrorCode::BadSetting => Some("`quorate settings` shows all settings and their bounds"),
+        ErrorCode::TooManySessions => {
+            Some("close some, wait until some expire, or: quorate settings sessions_max=NUMBER")
+        }
+        ErrorCode::SessionExpired => Some("`quorate session open` opens another one"),
+        ErrorCode::FutureRevision => Some("`quorate status` shows the newest revision"),
+        ErrorCode::Unavailable => {
+            Some("a majority of the members has to be there: `quorate status` shows who leads")
+        }
+        code if code.is_retryable() => Some("nothing was done: try again"),
+        _ => None,
     }
 }

@@ -1,10 +1,12 @@
 //! The `quorate` command: the only place where environment, storage, network and HTTP meet.
 
 mod arguments;
+mod client_arguments;
 mod client_commands;
 mod client_url;
 mod configuration;
 mod dev;
+mod documentation;
 mod error;
 mod node;
 mod serve;
@@ -38,7 +40,14 @@ fn main() -> ExitCode {
         };
     match runtime.block_on(run(arguments.command)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error.to_string(), error.exit_code()),
+        Err(error) if error.is_reader_gone() => ExitCode::SUCCESS,
+        Err(error) => {
+            let code = fail(&error.to_string(), error.exit_code());
+            if let Some(hint) = error.hint() {
+                say("hint", hint);
+            }
+            code
+        }
     }
 }
 
@@ -46,10 +55,18 @@ async fn run(command: Command) -> Result<(), CommandError> {
     match command {
         Command::Dev(arguments) => dev::run(arguments).await,
         Command::Serve(arguments) => serve::run(arguments).await,
-        Command::Put(arguments) => client_commands::put(arguments).await,
         Command::Get(arguments) => client_commands::get(arguments).await,
+        Command::Put(arguments) => client_commands::put(arguments).await,
         Command::Delete(arguments) => client_commands::delete(arguments).await,
+        Command::List(arguments) => client_commands::list(arguments).await,
+        Command::Txn(arguments) => client_commands::transact(arguments).await,
+        Command::History(arguments) => client_commands::history(arguments).await,
+        Command::Compact(arguments) => client_commands::compact(arguments).await,
+        Command::Settings(arguments) => client_commands::settings(arguments).await,
         Command::Status(arguments) => client_commands::status(arguments).await,
+        Command::Session(arguments) => client_commands::session(arguments).await,
+        Command::Completions(arguments) => documentation::completions(&arguments),
+        Command::Man(arguments) => documentation::man(&arguments),
     }
 }
 
@@ -82,7 +99,11 @@ fn stop_on_panic() {
 }
 
 fn fail(message: &str, code: ExitCode) -> ExitCode {
-    // Nothing can be done if standard error is closed.
-    let _ = writeln!(std::io::stderr(), "error: {message}");
+    say("error", message);
     code
+}
+
+fn say(what: &str, message: &str) {
+    // Nothing can be done if standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{what}: {message}");
 }

@@ -15,7 +15,8 @@ fn check(arguments: &[&str], exit_code: i32, said: &[&str]) {
 
 #[test]
 fn help_teaches_how_to_start_a_cluster() {
-    check(&["--help"], 0, &["quorate dev", "serve", "put", "get", "delete", "status"]);
+    check(&["--help"], 0, &["quorate dev", "serve", "put", "get", "delete", "status", "Exit codes"]);
+    check(&["list", "--help"], 0, &["--prefix", "Exit codes", "QUORATE_ENDPOINTS"]);
     check(&["serve", "--help"], 0, &["--initial-cluster", "quorate serve --id 3", "QUORATE_DATA_DIR"]);
 }
 
@@ -40,6 +41,16 @@ fn wrong_flags_exit_with_2_and_a_hint() {
     check(&["put", "k", "--endpoints", "http://h:1/x"], 2, &["--endpoints", "http://h:1/x"]);
     check(&["get", &"k".repeat(1_025)], 2, &["1024", "1025"]);
     check(&["--log", "=(", "status"], 2, &["--log"]);
+    check(&["delete"], 2, &["--prefix", "--all"]);
+    check(&["delete", "k", "--prefix", "k"], 2, &["--prefix"]);
+    check(&["list", "--order", "random"], 2, &["random", "descending"]);
+    check(&["list", "--limit", "0"], 2, &["--limit"]);
+    check(&["settings", "quota"], 2, &["quota", "NAME=VALUE"]);
+    check(&["settings", "quota=much"], 2, &["'much' is not a whole number"]);
+    check(&["put", "k", "v", "--file", "f"], 2, &["--file"]);
+    check(&["put", "k", "--file", "/does/not/exist"], 1, &["cannot read /does/not/exist"]);
+    check(&["txn"], 2, &["not a transaction"]);
+    check(&["man", "nothing"], 2, &["nothing", "--help"]);
 }
 
 #[test]
@@ -58,5 +69,7 @@ fn a_node_that_cannot_say_where_clients_reach_it_is_refused_with_what_to_do() {
 fn an_unreachable_cluster_is_a_definite_failure_that_names_what_was_tried() {
     let port = processes::free_ports(1)[0];
     let endpoint = format!("http://127.0.0.1:{port}");
-    check(&["get", "k", "--endpoints", &endpoint, "--timeout", "1s"], 1, &[&endpoint]);
+    let hint = "hint: is the cluster running?";
+    check(&["get", "k", "--endpoints", &endpoint, "--timeout", "1s"], 1, &[&endpoint, hint]);
+    check(&["put", "k", "v", "--endpoints", &endpoint, "--timeout", "1s"], 1, &[&endpoint, hint]);
 }

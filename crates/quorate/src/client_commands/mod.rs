@@ -1,0 +1,44 @@
+//! The commands that talk to a cluster: what they ask for, and how they print the answer.
+
+mod history;
+mod input;
+mod keys;
+mod list;
+mod printing;
+mod sessions;
+mod status;
+mod store;
+mod transaction;
+
+use quorate_client::{Client, ClientBuilder, ClientError};
+
+pub use history::history;
+pub use keys::{delete, get, put};
+pub use list::list;
+pub use sessions::session;
+pub use status::status;
+pub use store::{compact, settings};
+pub use transaction::transact;
+
+use crate::client_arguments::ConnectionArguments;
+use crate::error::CommandError;
+
+fn client(connection: ConnectionArguments) -> Result<Client, CommandError> {
+    match ClientBuilder::new(connection.endpoints).timeout(connection.timeout).build() {
+        // The timeout has been looked at with the flags.
+        Err(ClientError::Settings(reason)) => Err(CommandError::Endpoints { reason }),
+        built => Ok(built?),
+    }
+}
+
+/// Closes the client's session behind a write, unless the cluster could not be reached just now.
+async fn finished<T>(client: Client, written: Result<T, ClientError>) -> Result<T, CommandError> {
+    let is_reached = match &written {
+        Ok(_) | Err(ClientError::Conflict { .. } | ClientError::Refused { .. }) => true,
+        Err(_) => false,
+    };
+    if is_reached && let Err(error) = client.close().await {
+        tracing::debug!(%error, "the session was not closed and will expire");
+    }
+    Ok(written?)
+}

@@ -1,0 +1,42 @@
+//! `quorate status`.
+
+use quorate_client::ClusterStatus;
+
+use super::client;
+use super::printing::{Table, json, print, print_line};
+use crate::client_arguments::{Output, StatusArguments};
+use crate::error::CommandError;
+
+/// Prints the cluster as one node sees it.
+pub async fn status(arguments: StatusArguments) -> Result<(), CommandError> {
+    let output = arguments.connection.output.unwrap_or(Output::Table);
+    let status = client(arguments.connection)?.cluster().await?;
+    match output {
+        Output::Table => print(describe(&status)).await,
+        Output::Json | Output::Raw => print_line(json(&status)).await,
+    }
+}
+
+/// A cluster's status for people.
+fn describe(status: &ClusterStatus) -> String {
+    let mut table = Table::new(["", ""]);
+    let mut line = |name: &str, value: String| table.row([name.to_owned(), value]);
+    line("cluster", status.cluster_id.clone().unwrap_or_else(|| "not formed yet".to_owned()));
+    let ready = if status.ready { "ready" } else { "not ready" };
+    line("asked", format!("member {} ({}, {ready})", status.node.member, status.role.name()));
+    line(
+        "leader",
+        match &status.leader {
+            Some(leader) => format!("member {}, term {}", leader.member, status.term),
+            None => format!("none known, term {}", status.term),
+        },
+    );
+    line("revision", format!("{}, {} keys, {} bytes", status.revision, status.key_count, status.live_bytes));
+    line("log", format!("applied {} of {}", status.applied_index, status.last_log_index));
+    for member in &status.members {
+        let part = if member.voter { "voter" } else { "learner" };
+        let url = member.client_url.as_deref().unwrap_or("unknown URL");
+        line("member", format!("{} {part} {url} (peers: {})", member.node.member, member.peer_address));
+    }
+    table.without_titles()
+}

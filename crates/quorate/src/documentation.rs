@@ -1,0 +1,38 @@
+//! `quorate completions` and `quorate man`: made from the same description of the command line as the help.
+
+use std::io::Write;
+
+use clap::CommandFactory;
+
+use crate::arguments::{Arguments, CompletionsArguments, ManArguments};
+use crate::error::CommandError;
+
+/// Prints a script for a shell.
+pub fn completions(arguments: &CompletionsArguments) -> Result<(), CommandError> {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut Arguments::command(), "quorate", &mut script);
+    print(&script)
+}
+
+/// Prints a manual page.
+pub fn man(arguments: &ManArguments) -> Result<(), CommandError> {
+    let mut all = Arguments::command();
+    all.build();
+    let command = match &arguments.page {
+        None => all,
+        Some(page) => {
+            let found = all.find_subcommand(page).cloned();
+            found.ok_or_else(|| CommandError::NoPage { page: page.clone() })?
+        }
+    };
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page)?;
+    print(&page)
+}
+
+fn print(bytes: &[u8]) -> Result<(), CommandError> {
+    let mut output = std::io::stdout();
+    output.write_all(bytes)?;
+    output.flush()?;
+    Ok(())
+}
