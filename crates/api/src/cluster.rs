@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::upkeep::{BackgroundStatus, CompactionStatus, QuotaStatus};
+
 /// A node: the member number that people choose, and the incarnation of its data directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -146,6 +148,12 @@ pub struct ClusterStatus {
     #[serde(with = "crate::decimal")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub value_bytes_max: u64,
+    /// The quota and what the store takes of it.
+    pub quota: QuotaStatus,
+    /// How much of the past can be read, and how much of the rest is still to be removed.
+    pub compaction: CompactionStatus,
+    /// What the node does besides serving requests.
+    pub background: BackgroundStatus,
 }
 
 #[cfg(test)]

@@ -54,6 +54,7 @@ mod schema_of;
 mod session;
 mod strict_json;
 pub mod transaction;
+pub mod upkeep;
 
 pub use body::{BadBody, parse_body};
 pub use changes::{Change, ChangesAnswer, ChangesParameters, PutChange};
@@ -72,6 +73,7 @@ pub use range_answer::{CountAnswer, DeleteRangeAnswer, RangeAnswer};
 pub use range_parameters::{DeleteRangeParameters, RangeParameters};
 pub use session::{IdempotencyKey, OpenSessionBody, SessionAnswer};
 pub use transaction::{OperationAnswer, RangeResult, TransactionAnswer, TransactionBody};
+pub use upkeep::{BackgroundStatus, CompactionStatus, QuotaState, QuotaStatus};
 
 /// The path before a key. The key is everything behind it: see [`key`].
 pub const KEY_PATH_PREFIX: &str = "/v1/kv/";

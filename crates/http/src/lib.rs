@@ -29,6 +29,7 @@ mod bytes_in_flight;
 mod connection;
 mod failure;
 mod guarded_stream;
+mod item_json;
 mod metrics;
 mod metrics_text;
 mod options;

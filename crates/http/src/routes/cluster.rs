@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use quorate_api::{ClusterMember, ClusterStatus, NodeName};
+use quorate_api::{
+    BackgroundStatus, ClusterMember, ClusterStatus, CompactionStatus, NodeName, QuotaState, QuotaStatus,
+};
 use quorate_environment::Environment;
+use quorate_kv::Setting;
 use quorate_replica::{MemberStatus, Role, Status};
 
 use crate::application::Application;
@@ -27,6 +30,7 @@ pub(crate) async fn answer<E: Environment, S: Store>(
 }
 
 fn cluster_status(status: Status, value_bytes_max: u64) -> ClusterStatus {
+    let (quota, compaction, background) = (quota(&status), compaction(&status), background(&status));
     let mut members: Vec<ClusterMember> = status.members.into_iter().map(member).collect();
     members.sort_by(|left, right| left.node.cmp(&right.node));
     let leader = status.leader.map(|leader| node_name(leader.member, leader.incarnation));
@@ -56,6 +60,39 @@ fn cluster_status(status: Status, value_bytes_max: u64) -> ClusterStatus {
         live_bytes: status.state.live_bytes,
         digest: format!("{:032x}", status.state.digest),
         value_bytes_max,
+        quota,
+        compaction,
+        background,
+    }
+}
+
+fn quota(status: &Status) -> QuotaStatus {
+    QuotaStatus {
+        state: match status.quota_state() {
+            quorate_replica::QuotaState::Unlimited => QuotaState::Unlimited,
+            quorate_replica::QuotaState::Good => QuotaState::Good,
+            quorate_replica::QuotaState::Warning => QuotaState::Warning,
+            quorate_replica::QuotaState::Exceeded => QuotaState::Exceeded,
+        },
+        stored_bytes: status.state.stored_bytes,
+        quota_bytes: status.state.settings.get(Setting::QuotaBytes),
+    }
+}
+
+fn compaction(status: &Status) -> CompactionStatus {
+    CompactionStatus {
+        compacted_revision: status.state.compacted_revision,
+        sweep_backlog: status.work.sweep_backlog,
+    }
+}
+
+fn background(status: &Status) -> BackgroundStatus {
+    BackgroundStatus {
+        session_count: status.state.session_count,
+        digest_mark: status.work.digest_mark,
+        digests_compared: status.work.digests_compared,
+        log_flushes: status.work.flushes,
+        log_flush_last_us: u64::try_from(status.work.flush_last.as_micros()).unwrap_or(u64::MAX),
     }
 }
 

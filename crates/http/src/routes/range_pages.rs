@@ -1,9 +1,10 @@
 //! The answer to a range read, page by page.
 
 use bytes::Bytes;
-use quorate_api::{Item, RangeParameters};
+use quorate_api::RangeParameters;
 use quorate_kv::{RangeForm, RangePage, RangeQuery};
 
+use crate::item_json;
 use crate::paged_body::{NoPage, PAGE, Pages};
 use crate::store::Store;
 
@@ -49,13 +50,14 @@ impl<S: Store> RangePages<S> {
         }
     }
 
-    fn write_items(&mut self, page: RangePage, json: &mut Vec<u8>) {
-        for entry in page.entries {
+    fn write_items(&mut self, page: &RangePage, json: &mut Vec<u8>) {
+        item_json::reserve(json, &page.entries);
+        for entry in &page.entries {
             if self.has_items {
                 json.push(b',');
             }
             self.has_items = true;
-            serde_json::to_writer(&mut *json, &Item::from(entry)).expect("wire types can be written as JSON");
+            item_json::write(json, entry);
         }
     }
 }
@@ -69,7 +71,7 @@ impl<S: Store> Pages for RangePages<S> {
             self.is_begun = true;
             json.extend_from_slice(format!("{{\"revision\":\"{}\",\"items\":[", self.revision).as_bytes());
         }
-        self.write_items(page, json);
+        self.write_items(&page, json);
         if let Some(rest) = rest {
             self.query = rest;
             return Ok(false);
