@@ -70,6 +70,9 @@ impl<E: Environment> Nodes<E> {
                     self.preferred.store(node, Ordering::Relaxed);
                     return Ok(answer);
                 }
+                Err(Failure::NotDone(error)) if ticket.is_some() && seen.is_over_for_this_number(&error) => {
+                    return Err(error);
+                }
                 Err(Failure::NotDone(error)) => seen.failure = Some(error),
                 Err(Failure::InDoubt { reason }) => {
                     // It may be because this node hangs; begin elsewhere next time.
@@ -100,6 +103,12 @@ struct Seen {
 }
 
 impl Seen {
+    /// Whether the write had better take another number. A session that holds too many outcomes may hold them
+    /// above this number, and cannot forget them as long as this one is being tried.
+    fn is_over_for_this_number(&self, error: &ClientError) -> bool {
+        self.doubt.is_none() && error.code() == Some(ErrorCode::TooManyOutcomes)
+    }
+
     /// The error of a later attempt says nothing about those in doubt.
     fn or_in_doubt(self, error: ClientError) -> ClientError {
         match self.doubt {

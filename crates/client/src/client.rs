@@ -21,6 +21,9 @@ const SESSION_TTL_MIN: Duration = Duration::from_secs(1);
 /// With how many sessions a write is tried: a cluster in which they expire at once has lost its clock.
 const SESSIONS_TRIED_MAX: u32 = 3;
 
+/// How long a write waits for its session to forget outcomes.
+const OUTCOMES_PAUSE: Duration = Duration::from_millis(20);
+
 /// A client of a Quorate cluster. Cheap to clone; clones share their connections and sessions.
 ///
 /// Any request can fail with a [`ClientError`]. A client that is dropped leaves its sessions to expire; see
@@ -108,13 +111,22 @@ impl<E: Environment> Client<E> {
             let session = ticket.key().session;
             let asked = self.shared.environment.now();
             let answered = self.shared.nodes.attempt(call, Some(&ticket), deadline).await;
+            // In the cases in which it goes on, no attempt is in doubt: it was not done, and never will be under
+            // this number.
             match &answered {
                 Ok(_) => sessions.active(session, asked),
-                // No attempt is in doubt, so it was not done, and never will be under this number.
                 Err(error) if error.code() == Some(ErrorCode::SessionExpired) => {
                     sessions.forget(session);
                     sessions_left -= 1;
                     if sessions_left > 0 {
+                        continue;
+                    }
+                }
+                Err(error) if error.code() == Some(ErrorCode::TooManyOutcomes) => {
+                    drop(ticket);
+                    let pause = self.shared.environment.jitter(OUTCOMES_PAUSE);
+                    if self.shared.environment.now() + pause < deadline {
+                        self.shared.environment.sleep(pause).await;
                         continue;
                     }
                 }

@@ -2,92 +2,11 @@
 
 mod processes;
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
+use processes::proxy::Proxy;
 use processes::{Cluster, eventually};
-use quorate_client::{Client, ClientBuilder, TransactionBuilder, compare, operation};
-
-#[path = "../../client/examples/tour.rs"]
-#[allow(dead_code, reason = "its main function is for those who run it by hand")]
-mod tour;
-
-/// Something between client and node that passes requests on, and loses some of the answers to writes.
-struct Proxy {
-    url: String,
-    lost: Arc<AtomicUsize>,
-}
-
-impl Proxy {
-    /// In front of the node at `url`; loses the answer to the first write, and to every `period`-th behind it.
-    fn start(url: &str, period: usize) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback can be bound");
-        let node = url.trim_start_matches("http://").to_owned();
-        let proxy = Self {
-            url: format!("http://{}", listener.local_addr().expect("is bound")),
-            lost: Arc::new(AtomicUsize::new(0)),
-        };
-        let (lost, writes) = (Arc::clone(&proxy.lost), Arc::new(AtomicUsize::new(0)));
-        std::thread::spawn(move || {
-            for client in listener.incoming() {
-                let (node, lost, writes) = (node.clone(), Arc::clone(&lost), Arc::clone(&writes));
-                std::thread::spawn(move || {
-                    // A node that is down ends the connection, as if it had been asked itself.
-                    let _ = pass(client?, TcpStream::connect(node)?, period, &lost, &writes);
-                    std::io::Result::Ok(())
-                });
-            }
-        });
-        proxy
-    }
-
-    fn lost(&self) -> usize {
-        self.lost.load(Ordering::SeqCst)
-    }
-}
-
-/// Passes one request after the other on. The connection ends where an answer is lost.
-fn pass(
-    mut client: TcpStream,
-    mut node: TcpStream,
-    period: usize,
-    lost: &AtomicUsize,
-    writes: &AtomicUsize,
-) -> std::io::Result<()> {
-    while let Some(request) = read_message(&mut client)? {
-        node.write_all(&request)?;
-        let Some(answer) = read_message(&mut node)? else { return Ok(()) };
-        let is_write = request.windows(16).any(|window| window == b"idempotency-key:");
-        if is_write && writes.fetch_add(1, Ordering::SeqCst).is_multiple_of(period) {
-            lost.fetch_add(1, Ordering::SeqCst);
-            return Ok(());
-        }
-        client.write_all(&answer)?;
-    }
-    Ok(())
-}
-
-/// Reads a head and as much of a body as it states.
-fn read_message(stream: &mut TcpStream) -> std::io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-            let length = length.map_or(0, |length| length.parse().expect("a number"));
-            if bytes.len() >= end + 4 + length {
-                return Ok(Some(bytes));
-            }
-        }
-        match stream.read(&mut buffer)? {
-            0 => return Ok(None),
-            read => bytes.extend_from_slice(&buffer[..read]),
-        }
-    }
-}
+use quorate_client::{
+    Client, ClientBuilder, ClientError, Condition, Keys, TransactionBuilder, compare, operation,
+};
 
 fn client(urls: impl IntoIterator<Item = String>) -> Client {
     let builder = ClientBuilder::new(urls).timeout(processes::PATIENCE);
@@ -120,18 +39,18 @@ async fn conditions_deletes_ranges_and_transactions_are_done_once_too() {
     // Every answer to a write is lost at one node, and every second one at the other.
     let proxies = [Proxy::start(&cluster.url(0), 1), Proxy::start(&cluster.url(1), 2)];
     let client = client(proxies.iter().map(|proxy| proxy.url.clone()));
-    let absent = quorate_client::Condition::Absent;
+    let absent = Condition::Absent;
     let created = client.put_if("k", "v", absent).await.expect("its repetition is no conflict with itself");
     assert!(created.created());
     let error = client.put_if("k", "w", absent).await.expect_err("exists");
-    assert_eq!(error, quorate_client::ClientError::Conflict { current: Some(created.revision) });
+    assert_eq!(error, ClientError::Conflict { current: Some(created.revision) });
     let count = TransactionBuilder::new()
         .when(compare::key("count").is_absent())
         .then(operation::put("count", "1"))
         .otherwise(operation::put("count", "many"));
     assert!(client.transact(count).await.expect("is done").succeeded);
     assert!(client.delete("k").await.expect("is done").existed, "its repetition finds that it was there");
-    let done = client.delete_range(quorate_client::Keys::all()).await.expect("is done");
+    let done = client.delete_range(Keys::all()).await.expect("is done");
     assert_eq!((done.deleted, done.revision), (1, 4));
     assert!(proxies.iter().map(Proxy::lost).sum::<usize>() >= 5, "answers were lost");
 }
@@ -169,8 +88,50 @@ async fn puts_are_done_once_while_answers_are_lost_and_leaders_are_killed() {
 }
 
 #[tokio::test]
-async fn the_tour_of_the_client_works() {
+async fn many_writes_at_once_are_each_done_once() {
+    const WRITES: usize = 300;
     let directory = tempfile::tempdir().expect("a temporary directory");
     let cluster = Cluster::start(directory.path());
-    tour::tour(cluster.urls()).await.expect("the example works");
+    let proxies: Vec<_> = cluster.urls().iter().map(|url| Proxy::start(url, 5)).collect();
+    let client = client(proxies.iter().map(|proxy| proxy.url.clone()));
+    let puts = (0..WRITES).map(|number| client.put(format!("k{number}"), "v"));
+    let written = futures::future::join_all(puts).await;
+    let mut revisions: Vec<u64> = written
+        .into_iter()
+        .map(|written| written.expect("is done"))
+        .map(|written| written.revision)
+        .collect();
+    revisions.sort_unstable();
+    assert_eq!(revisions, (1..=WRITES as u64).collect::<Vec<_>>(), "no revision was spent twice on a put");
+    assert!(proxies.iter().map(Proxy::lost).sum::<usize>() >= WRITES / 10);
+}
+
+#[tokio::test]
+async fn a_large_delete_counts_right_though_answers_are_lost() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let cluster = Cluster::start(directory.path());
+    let proxies: Vec<_> = cluster.urls().iter().map(|url| Proxy::start(url, 2)).collect();
+    let client = client(proxies.iter().map(|proxy| proxy.url.clone()));
+    client.change_settings([("delete_range_keys_max", 30)]).await.expect("is changed");
+    for batch in 0..5 {
+        let puts = (0..100).map(|number| operation::put(format!("k/{batch}/{number}"), "v"));
+        let transaction = puts.fold(TransactionBuilder::new(), TransactionBuilder::then);
+        client.transact(transaction).await.expect("is done");
+    }
+    let done = client.delete_range(Keys::prefix("k/")).await.expect("is done");
+    assert_eq!((done.deleted, client.range(Keys::all()).count().await), (500, Ok(0)));
+}
+
+#[tokio::test]
+async fn a_cluster_that_allows_little_to_sessions_is_written_to_all_the_same() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let cluster = Cluster::start(directory.path());
+    let client = client(cluster.urls());
+    let little = [("session_ttl_ms_max", 2_000), ("session_outcomes_max", 4)];
+    client.change_settings(little).await.expect("is changed");
+    let puts = (0..40).map(|number| client.put("k", number.to_string()));
+    for written in futures::future::join_all(puts).await {
+        written.expect("is done");
+    }
+    assert_eq!(client.get("k").await.expect("is read").expect("is there").version, 40);
 }

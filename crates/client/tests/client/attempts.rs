@@ -86,6 +86,10 @@ async fn writes_and_reads_go_on_where_nobody_listens() {
 #[tokio::test]
 async fn a_write_goes_on_if_a_node_says_that_it_did_nothing() {
     for code in ErrorCode::ALL.into_iter().filter(|code| code.is_retryable()) {
+        if code == ErrorCode::TooManyOutcomes {
+            // No other node would know better: see the tests of sessions.
+            continue;
+        }
         let first = Node::start([refusal(code)]).await;
         let second = Node::start([done()]).await;
         let client = client_of(&[&first.url, &second.url]);

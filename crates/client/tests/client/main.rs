@@ -4,3 +4,4 @@ mod attempts;
 mod nodes;
 mod ranges;
 mod sessions;
+mod shifted_environment;

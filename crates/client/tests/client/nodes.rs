@@ -21,7 +21,7 @@ pub enum Act {
 }
 
 /// A node that takes one act after another, over any number of connections; the last act repeats. What is about
-/// sessions it does without regard to them: it opens sessions 7, 8 and so on, and each lives for three seconds.
+/// sessions it does without regard to them: it opens sessions 7, 8 and so on, and each lives for a minute.
 pub struct Node {
     pub url: String,
     seen: Arc<Mutex<Seen>>,
@@ -83,10 +83,10 @@ impl Seen {
         Some(match (is_delete, opens) {
             (true, _) => answer("204", &[], ""),
             (false, true) => {
-                answer("201", &[], &format!("{{\"session\":\"{session}\",\"ttl_ms\":\"3000\"}}"))
+                answer("201", &[], &format!("{{\"session\":\"{session}\",\"ttl_ms\":\"60000\"}}"))
             }
             (false, false) => {
-                answer("200", &[], &format!("{{\"session\":\"{session}\",\"ttl_ms\":\"3000\"}}"))
+                answer("200", &[], &format!("{{\"session\":\"{session}\",\"ttl_ms\":\"60000\"}}"))
             }
         })
     }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use quorate_client::{ClientError, Condition, Deleted, ErrorCode, TransactionBuilder, operation};
+use quorate_client::{
+    ClientBuilder, ClientError, Condition, Deleted, ErrorCode, TransactionBuilder, operation,
+};
 
 use crate::nodes::*;
+use crate::shifted_environment::ShiftedEnvironment;
 
 fn numbers(node: &Node) -> Vec<String> {
     let number = |request: &String| header(request, "idempotency-key").expect("has a number").to_owned();
@@ -61,6 +64,22 @@ async fn when_every_session_expires_at_once_the_failure_is_definite() {
     let error = client_of(&[&node.url]).put("a", "v").await.expect_err("cannot be done");
     assert_eq!((error.code(), error.is_outcome_unknown()), (Some(ErrorCode::SessionExpired), false));
     assert_eq!(numbers(&node), ["7:1", "8:1", "9:1"]);
+}
+
+#[tokio::test]
+async fn a_session_that_holds_too_much_is_asked_again_under_another_number_unless_in_doubt() {
+    let node = Node::start([refusal(ErrorCode::TooManyOutcomes), done()]).await;
+    assert_eq!(client_of(&[&node.url]).put("a", "v").await, Ok(DONE));
+    assert_eq!(numbers(&node), ["7:1", "7:2"]);
+    assert_eq!(header(&node.requests()[1], "quorate-acknowledged-below"), Some("2"));
+
+    let node = Node::start([Act::Close, refusal(ErrorCode::TooManyOutcomes), done()]).await;
+    assert_eq!(client_of(&[&node.url]).put("a", "v").await, Ok(DONE));
+    assert_eq!(numbers(&node), ["7:1", "7:1", "7:1"]);
+
+    let node = Node::start([refusal(ErrorCode::TooManyOutcomes)]).await;
+    let error = hasty_client_of(&[&node.url]).put("a", "v").await.expect_err("is refused");
+    assert_eq!((error.code(), error.is_outcome_unknown()), (Some(ErrorCode::TooManyOutcomes), false));
 }
 
 #[tokio::test]
@@ -140,14 +159,17 @@ async fn writes_that_begin_together_open_one_session() {
 #[tokio::test]
 async fn a_session_that_was_silent_gives_a_sign_of_life_before_it_is_used() {
     let node = Node::start([done()]).await;
-    let client = client_of(&[&node.url]);
-    client.put("a", "v").await.expect("is done");
-    // The node's sessions live for three seconds.
-    tokio::time::sleep(Duration::from_millis(1_200)).await;
-    client.put("a", "v").await.expect("is done");
-    client.put("a", "v").await.expect("is done");
-    assert_eq!(node.session_requests(), ["POST /v1/sessions", "POST /v1/sessions/7"]);
-    assert_eq!(numbers(&node), ["7:1", "7:2", "7:3"]);
+    let environment = ShiftedEnvironment::default();
+    let builder = ClientBuilder::new([&node.url]).environment(environment.clone());
+    let client = builder.build().expect("well formed");
+    // The node's sessions live for a minute. A write within a third of that is a sign of life.
+    for passed_s in [0, 15, 15, 25, 70] {
+        environment.pass(Duration::from_secs(passed_s));
+        client.put("a", "v").await.expect("is done");
+    }
+    let opened = "POST /v1/sessions";
+    assert_eq!(node.session_requests(), [opened, "POST /v1/sessions/7", opened]);
+    assert_eq!(numbers(&node), ["7:1", "7:2", "7:3", "7:4", "8:1"]);
 }
 
 #[tokio::test]
