@@ -95,6 +95,18 @@ impl Connection {
         self.stream.write_all(bytes).await.is_ok()
     }
 
+    /// Says that nothing more is to come.
+    pub(crate) async fn finish_sending(&mut self) {
+        // The server may have closed already.
+        let _ = self.stream.shutdown().await;
+    }
+
+    /// Reads all that comes until the server closes.
+    pub(crate) async fn read_to_end(&mut self) -> Vec<u8> {
+        while self.read_some().await > 0 {}
+        std::mem::take(&mut self.unread)
+    }
+
     /// Sends a request in short form and reads its answer.
     pub(crate) async fn ask(&mut self, short: &str) -> Answer {
         self.send(&full_request(short)).await;

@@ -1,5 +1,6 @@
 //! The HTTP server, from raw bytes to raw bytes, over a fake store.
 
+mod any_bytes;
 mod bad_input;
 mod connections;
 mod document;
