@@ -22,6 +22,9 @@ const BOOT_SPREAD_MS_MAX: u64 = 300;
 /// A node that stops on a full disk is started again after so long, as by whatever supervises it.
 const SUPERVISION_INTERVAL: Duration = Duration::from_millis(200);
 const SYNC_POLL_INTERVAL: Duration = Duration::from_millis(1);
+/// A node that has bits flipped finds them in this time, if nothing has been written over them: it is several
+/// times what its scrub takes.
+const DAMAGE_FOUND_LIMIT: Duration = Duration::from_secs(5);
 /// How long a node may go on after its disk has failed.
 const STOP_LIMIT: Duration = Duration::from_millis(500);
 
@@ -88,6 +91,7 @@ impl Attack<'_> {
                 self.slow_disk(*target, *shortest_us, *longest_us).await;
             }
             Fault::DiskFull { target } => self.fill_disk(*target).await,
+            Fault::FlippedBits { target, bits, choice } => self.flip_bits(*target, *bits, *choice).await,
             Fault::FailedSync { target } => self.fail_sync(*target).await,
         }
     }
@@ -236,6 +240,28 @@ impl Attack<'_> {
         sleep(STOP_LIMIT).await;
         self.supervise(member).await;
         self.cluster.excuse_stops(member, false);
+        self.cluster.release(member);
+    }
+
+    /// Flips bits in the state of a node that is down, and starts it again when it has found them.
+    async fn flip_bits(&self, target: Target, bits: u64, choice: u64) {
+        let Some(member) = self.claim(target) else { return };
+        self.cluster.kill(member).await;
+        let mut dice = Dice::new(choice, 0);
+        let flipped = (0..bits).map(|_| self.cluster.flip_bit(member, dice.number(), dice.number()));
+        let flipped: Vec<_> = flipped.flatten().collect();
+        self.begin(&format!("n{member}: {flipped:?}"));
+        sleep(self.duration).await;
+        self.end(&format!("n{member}"));
+        self.cluster.expect_damage(member, true);
+        self.cluster.boot(member);
+        let mut left = DAMAGE_FOUND_LIMIT;
+        while !left.is_zero() {
+            sleep(SUPERVISION_INTERVAL).await;
+            left -= SUPERVISION_INTERVAL;
+            self.supervise(member).await;
+        }
+        self.cluster.expect_damage(member, false);
         self.cluster.release(member);
     }
 

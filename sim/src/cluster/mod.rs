@@ -47,7 +47,7 @@ const PEER_PORT: u16 = 7901;
 const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 4 << 20;
 const MAP_BYTES: u64 = 1 << 30;
 /// A pass over the small states of a simulation takes a fraction of a second.
-const SCRUB_BYTES_PER_SECOND: u64 = 1 << 20;
+const SCRUB_BYTES_PER_SECOND: u64 = 8 << 20;
 const SCRUB_PAUSE: Duration = Duration::from_secs(4);
 
 /// Whether a node can be touched by a fault.
@@ -124,6 +124,7 @@ impl Cluster {
                 recorder: recorder.clone(),
                 stop: Mutex::new(Stop::default()),
                 stops_excused: AtomicBool::new(false),
+                damage_expected: AtomicBool::new(false),
             });
             let life = setup.clone();
             let node = handle.create_node().name(format!("n{member}")).ip(machine(member));
@@ -221,12 +222,27 @@ impl Cluster {
         power_loss::errors(self.nodes[&member].setup.directory())
     }
 
+    /// Flips a bit of a record in the state of a node that is dead. Gives which record; nothing if it has none.
+    pub fn flip_bit(&self, member: u64, record: u64, bit: u64) -> Option<String> {
+        let choose = |records: &[String]| {
+            let position = record.checked_rem(records.len() as u64)?;
+            Some((position as usize, bit))
+        };
+        let flipped = quorate_storage::testing::flip_bit(self.nodes[&member].setup.directory(), choose);
+        flipped.expect("the directory of a dead node can be opened")
+    }
+
+    /// From now on a node may stop by itself because its state is damaged, or may not.
+    pub fn expect_damage(&self, member: u64, expected: bool) {
+        self.nodes[&member].setup.damage_expected.store(expected, Ordering::Relaxed);
+    }
+
     /// From now on a node may stop by itself after an error of its disk, or may not.
     pub fn excuse_stops(&self, member: u64, excused: bool) {
         self.nodes[&member].setup.stops_excused.store(excused, Ordering::Relaxed);
     }
 
-    /// Whether a node has stopped by itself because its disk failed.
+    /// Whether a node has stopped by itself because its disk failed or is damaged.
     pub fn has_stopped(&self, member: u64) -> bool {
         self.nodes[&member].setup.stop().by_itself.is_cancelled()
     }

@@ -10,7 +10,7 @@ use madsim::plugin;
 use madsim::runtime::Handle;
 use quorate_environment::{Environment, Fact};
 use quorate_http::HttpOptions;
-use quorate_replica::{Replica, ReplicaOptions};
+use quorate_replica::{Replica, ReplicaFailure, ReplicaOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::environment::{SimulatedEnvironment, Witness};
@@ -37,6 +37,8 @@ pub(super) struct NodeSetup {
     pub(super) stop: Mutex<Stop>,
     /// Whether an error of the disk is a reason to stop: a fault is at work that makes such errors.
     pub(super) stops_excused: AtomicBool,
+    /// Whether damage of the state is a reason to stop: bits have been flipped.
+    pub(super) damage_expected: AtomicBool,
 }
 
 /// How the supervisor asks a running node to stop as an operator would, and learns that it has stopped.
@@ -44,7 +46,7 @@ pub(super) struct NodeSetup {
 pub(super) struct Stop {
     pub(super) asked: CancellationToken,
     pub(super) done: CancellationToken,
-    /// Nobody asked: its disk failed.
+    /// Nobody asked: its disk failed, or its state is damaged.
     pub(super) by_itself: CancellationToken,
 }
 
@@ -72,11 +74,15 @@ pub(super) async fn run(setup: Arc<NodeSetup>) {
     setup.recorder.listen_to(setup.member);
     setup.recorder.say_of(setup.member, format_args!("starts"));
     let errors_before = power_loss::errors(setup.directory());
-    if let Err(reason) = serve(&setup).await {
+    if let Err(ReplicaFailure { reason, is_damage }) = serve(&setup).await {
         // Where the directory is differs from run to run.
         let reason = reason.replace(&setup.directory().display().to_string(), "(data directory)");
         let disk_failed = power_loss::errors(setup.directory()) > errors_before;
-        if disk_failed && setup.stops_excused.load(Ordering::Relaxed) {
+        let is_excused = match is_damage {
+            true => setup.damage_expected.load(Ordering::Relaxed),
+            false => disk_failed && setup.stops_excused.load(Ordering::Relaxed),
+        };
+        if is_excused {
             end_process(&setup, &reason);
         } else {
             let evidence = format!("n{} {reason}", setup.member);
@@ -86,7 +92,7 @@ pub(super) async fn run(setup: Arc<NodeSetup>) {
     pending().await
 }
 
-/// The end of a process whose disk has failed since it started.
+/// The end of a process whose disk has failed since it started, or whose state is damaged.
 fn end_process(setup: &NodeSetup, reason: &str) {
     setup.recorder.say_of(setup.member, format_args!("{reason}"));
     setup.recorder.forget_status(setup.member);
@@ -95,16 +101,17 @@ fn end_process(setup: &NodeSetup, reason: &str) {
 }
 
 /// Runs the node until it is asked to stop, or until it cannot go on.
-async fn serve(setup: &NodeSetup) -> Result<(), String> {
+async fn serve(setup: &NodeSetup) -> Result<(), ReplicaFailure> {
+    let failed = |reason: String| ReplicaFailure { reason, is_damage: false };
     let stop = setup.stop();
     let environment = setup.environment.clone();
     let listener = environment
         .listen(&setup.client_address)
         .await
-        .map_err(|error| format!("cannot listen for clients: {error}"))?;
+        .map_err(|error| failed(format!("cannot listen for clients: {error}")))?;
     let replica = Replica::start(environment.clone(), setup.options.clone())
         .await
-        .map_err(|error| format!("does not start: {error}"))?;
+        .map_err(|error| failed(format!("does not start: {error}")))?;
     let stop_http = CancellationToken::new();
     let http_ended = CancellationToken::new();
     let options = HttpOptions { shutdown_grace: SHUTDOWN_GRACE, ..HttpOptions::default() };
@@ -119,7 +126,10 @@ async fn serve(setup: &NodeSetup) -> Result<(), String> {
         .spawn("status", watch(replica.clone(), setup.recorder.clone(), setup.member, stop.asked.clone()));
     tokio::select! {
         biased;
-        reason = replica.failed() => return Err(format!("has stopped by itself: {reason}")),
+        failure = replica.failed() => {
+            let reason = format!("has stopped by itself: {failure}");
+            return Err(ReplicaFailure { reason, ..failure });
+        }
         () = stop.asked.cancelled() => {}
     }
     replica.hand_over_leadership().await;

@@ -14,6 +14,8 @@ use super::{
 const PLAN_STREAM: u64 = 0;
 /// The dice of what plans did not say from the beginning: the rest of a seed's plan stays as it was.
 const LATER_STREAM: u64 = u64::MAX;
+/// The dice of bits that flip.
+const DAMAGE_STREAM: u64 = u64::MAX - 2;
 /// The least number of operations that a run must see answered.
 const OPERATIONS_MIN: u64 = 300;
 
@@ -26,6 +28,7 @@ pub fn derive(seed: u64) -> Plan {
     let mut later_dice = Dice::new(seed, LATER_STREAM);
     let log_segment_bytes = 1 << later_dice.range(14..=20);
     put_disk_errors(&mut later_dice, members, &mut faults);
+    flip_bits(&mut Dice::new(seed, DAMAGE_STREAM), (members, duration_ms), &mut faults);
     Plan {
         version: PLAN_VERSION,
         seed,
@@ -215,6 +218,20 @@ fn put_disk_errors(dice: &mut Dice, members: u64, faults: &mut [PlannedFault]) {
             let full = dice.chance(full_percent);
             planned.fault = if full { Fault::DiskFull { target } } else { Fault::FailedSync { target } };
         }
+    }
+}
+
+/// In some seeds bits of a node's state flip, now and then. Always the same node's: what a majority has lost
+/// nobody can bring back.
+fn flip_bits(dice: &mut Dice, (members, duration_ms): (u64, u64), faults: &mut Vec<PlannedFault>) {
+    if !dice.chance(20) {
+        return;
+    }
+    let target = Target::Member(dice.range(1..=members));
+    for _ in 0..dice.range(1..=3) {
+        let fault = Fault::FlippedBits { target, bits: dice.range(1..=4), choice: dice.number() };
+        let at_ms = dice.range(2_000..=duration_ms - 8_000);
+        faults.push(PlannedFault { at_ms, duration_ms: dice.range(100..=1_000), fault });
     }
 }
 

@@ -99,6 +99,16 @@ pub enum Fault {
         /// Whose.
         target: Target,
     },
+    /// A node's process is killed, and when it is started again after the duration, bits of its state have
+    /// flipped on the disk. The node finds them, stops, and is started again.
+    FlippedBits {
+        /// Which node.
+        target: Target,
+        /// How many bits.
+        bits: u64,
+        /// Decides which.
+        choice: u64,
+    },
     /// A disk fails to flush, once. The node stops, and is started again after the duration.
     FailedSync {
         /// Whose.
@@ -139,6 +149,7 @@ impl Fault {
             Fault::Restart { .. } => "restart",
             Fault::SlowDisk { .. } => "slow disk",
             Fault::DiskFull { .. } => "disk full",
+            Fault::FlippedBits { .. } => "flipped bits",
             Fault::FailedSync { .. } => "failed sync",
         }
     }
@@ -154,6 +165,7 @@ impl Fault {
             | Fault::Restart { target }
             | Fault::SlowDisk { target, .. }
             | Fault::DiskFull { target }
+            | Fault::FlippedBits { target, .. }
             | Fault::FailedSync { target } => vec![*target],
             Fault::OneWay { from, to } => vec![*from, *to],
             Fault::PowerLoss { targets, .. } => targets.clone(),
