@@ -33,6 +33,12 @@ pub fn is_text(path: &str) -> bool {
     !path.contains(FOREIGN_DATA) && TEXT_ENDINGS.iter().any(|ending| path.ends_with(ending))
 }
 
+/// Whether the file belongs to the targets of a fuzzer: programs outside of the workspace, which no part of the
+/// product or of the simulator knows, so that only what holds for all text holds for them.
+pub fn is_of_fuzzer(path: &str) -> bool {
+    matches!(path.split('/').collect::<Vec<_>>().as_slice(), ["crates", _, "fuzz", ..])
+}
+
 /// Lints one text file of any language.
 pub fn check_text(path: &str, text: &str) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -104,5 +110,13 @@ mod tests {
         assert!(is_text(".ci/run"));
         assert!(!is_text("jepsen/tests/data/readme.md"));
         assert!(!is_text("docs/picture.png"));
+    }
+
+    #[test]
+    fn targets_of_fuzzers_are_told_from_the_rest() {
+        assert!(is_of_fuzzer("crates/peer/fuzz/Cargo.toml"));
+        assert!(is_of_fuzzer("crates/peer/fuzz/fuzz_targets/frames.rs"));
+        assert!(!is_of_fuzzer("crates/fuzz/src/lib.rs"));
+        assert!(!is_of_fuzzer("crates/peer/src/fuzz/mod.rs"));
     }
 }
