@@ -27,16 +27,16 @@ const SLOWEST_MS_MAX: f64 = 50.0;
 const REST: Duration = Duration::from_secs(10);
 /// How long a phase may take.
 const PHASE_LIMIT: Duration = Duration::from_secs(180);
+/// How many phases there are.
+const PHASES: u32 = 4;
 /// How often it is looked at.
 const INTERVAL: Duration = Duration::from_millis(100);
 /// The bytes of a long value.
 const LONG_VALUE_BYTES: usize = 128 << 10;
-/// Long values a second while a snapshot is waited for: 4 MiB.
-const LONG_VALUES_PER_SECOND: f64 = 32.0;
+/// Long values a second while a snapshot is waited for: 8 MiB.
+const LONG_VALUES_PER_SECOND: f64 = 64.0;
 /// Long values between two looks for a snapshot.
 const LONG_VALUES_BETWEEN_LOOKS: usize = 16;
-/// Long values that are put after a snapshot, as fast as possible, so that the next one is not far: 192 MiB.
-const LONG_VALUES_BEFORE: usize = 1536;
 /// How long a write may take.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
 
@@ -80,12 +80,9 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
     }
     let nodes = cluster.client_addresses();
     let writer = LongValues { address: nodes[0] };
-    // From here on it is known how much of the log there is behind the newest snapshot.
+    // With new snapshots on all nodes none will be due before the phase that is about them.
     let snapshots = Snapshots::of(&nodes)?;
     while !snapshots.are_newer_everywhere()? {
-        writer.put()?;
-    }
-    for _ in 0..LONG_VALUES_BEFORE {
         writer.put()?;
     }
     std::thread::sleep(REST);
@@ -94,7 +91,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
         operation: Operation::Mixed,
         clients: arguments.clients,
         rate: Some(arguments.rate),
-        seconds: PHASE_LIMIT.as_secs_f64(),
+        seconds: (PHASES * PHASE_LIMIT).as_secs_f64(),
         ..load
     };
     let running = generator.start(&cluster, &system, &load)?;
@@ -104,6 +101,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
     cluster.stop()?;
     std::fs::remove_dir_all(&folder).map_err(Error::file("removing", &folder))?;
     println!("{} requests, {:.0}/s, {} errors", report.operations, report.rate, report.errors);
+    phases.print_seconds_above(SLOWEST_MS_MAX, &report);
     let mut goals = Goals::default();
     for (name, slowest_ms) in phases.slowest_ms(&report) {
         goals.add(format!("slowest request, {name}"), slowest_ms, "ms", Goal::AtMost(SLOWEST_MS_MAX));

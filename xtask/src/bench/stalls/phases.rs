@@ -39,6 +39,18 @@ impl Phases {
         Ok(())
     }
 
+    /// Prints when requests were slower than that.
+    pub fn print_seconds_above(&self, limit_ms: f64, report: &LoadReport) {
+        let began = self.phases.first().map_or(0, |phase| phase.began_unix_ms);
+        for (second, slowest_us) in report.slowest_us.iter().enumerate() {
+            let slowest_ms = *slowest_us as f64 / 1000.0;
+            if slowest_ms > limit_ms {
+                let since = (report.started_unix_ms as f64 - began as f64) / 1000.0 + second as f64;
+                println!("{slowest_ms:>8.1} ms in the second {since:.1} s after the first phase began");
+            }
+        }
+    }
+
     /// The slowest request of each phase, in milliseconds.
     pub fn slowest_ms(&self, report: &LoadReport) -> Vec<(&'static str, f64)> {
         let second = |unix_ms: u64| unix_ms.saturating_sub(report.started_unix_ms) / 1000;
