@@ -239,7 +239,8 @@ mod tests {
         let tokio = "[dependencies]\ntokio = { workspace = true, features = [\"sync\", \"net\"] }\n";
         assert_eq!(rules_broken("crates/peer", tokio), [Rule::OutsideWorld]);
         assert_eq!(rules_broken("sim", tokio), [Rule::OutsideWorld]);
-        assert_eq!(rules_broken("crates/client", tokio), []);
+        assert_eq!(rules_broken("crates/client", tokio), [Rule::OutsideWorld]);
+        assert_eq!(rules_broken("crates/quorate", tokio), []);
     }
 
     #[test]
