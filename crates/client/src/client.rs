@@ -69,8 +69,9 @@ impl<E: Environment> Client<E> {
         Self { shared: Arc::new(Shared { environment, nodes, timeout, sessions }) }
     }
 
-    /// Closes the client's sessions, so that the store need not keep them until they expire. Writes that are
-    /// still being made by other clones fail, or their outcome is unknown; later writes open new sessions.
+    /// Closes the client's sessions, so that the store need not keep them until they expire. Writes that other
+    /// clones are still making go on in a new session or, if an attempt of theirs is in doubt, their outcome is
+    /// unknown. Later writes open new sessions.
     ///
     /// The error of the first session that could not be closed: it will expire. Nothing else depends on it.
     pub async fn close(&self) -> Result<(), ClientError> {
@@ -162,6 +163,7 @@ impl<E: Environment> Client<E> {
             }
         }
     }
+
     /// Opens a session with this time to live or, if the cluster is set to allow less, with a shorter one.
     async fn open_for_writes(
         &self,
