@@ -131,6 +131,13 @@ impl Machine {
         }
     }
 
+    /// The digest of the state in the tables, as whoever wrote them computed it: that of its [`Summary`], but
+    /// for a state of a release that knew less, which has another digest now.
+    pub fn stored_digest<T: Tables>(tables: &T) -> Result<u128, MachineError<T::Error>> {
+        let Some(record) = tables.get(Table::Meta, &head::KEY)? else { return Ok(Head::EMPTY.digest()) };
+        head::stored_digest(&record).map_err(|cause| damaged(Table::Meta, &head::KEY, cause))
+    }
+
     /// The newest revision, 0 if nothing was ever written.
     pub fn revision(&self) -> u64 {
         self.head.revision

@@ -1,6 +1,8 @@
 //! Reading keys, now and in the past. Every record is checked before anything of it is served.
 
 mod changes;
+mod live_values;
+mod past;
 pub(crate) mod range;
 
 use std::fmt::Display;
@@ -15,8 +17,10 @@ use crate::range::KeyRange;
 use crate::record::Position;
 use crate::record::head::{self, Head};
 use crate::record::history::{Change, HistoryRecord};
-use crate::record::index::IndexRecord;
+use crate::record::index::{IndexRecord, LiveKey};
 use crate::tables::{Direction, Table, Tables};
+
+pub(crate) use past::version_at;
 
 impl Machine {
     /// The newest version of `key`.
@@ -25,8 +29,7 @@ impl Machine {
         read_live(tables, key, &index)
     }
 
-    /// The version of `key` that was the newest one at `revision`. Walks back from the newest change, one
-    /// read for each change since.
+    /// The version of `key` that was the newest one at `revision`: see [`past`] for how it is found.
     pub fn get_at<T: Tables>(
         tables: &T,
         key: &[u8],
@@ -64,37 +67,17 @@ pub(crate) fn read_live<T: Tables>(
     index: &IndexRecord,
 ) -> Result<Option<KeyValue>, MachineError<T::Error>> {
     let Some(live) = index.live else { return Ok(None) };
-    let key_value = read_change(tables, key, index.position)?.key_value;
+    let found = read_change(tables, key, index.position)?.key_value;
+    check_live(key, &live, found).map(Some)
+}
+
+/// Refuses a version that is not the one that the index knows.
+fn check_live<E>(key: &[u8], live: &LiveKey, found: Option<KeyValue>) -> Result<KeyValue, MachineError<E>> {
     let agrees = |found: &KeyValue| {
         (found.create_revision, found.version, found.value.len() as u64)
             == (live.create_revision, live.version, live.value_bytes)
     };
-    match key_value.filter(agrees) {
-        Some(key_value) => Ok(Some(key_value)),
-        None => Err(damaged(Table::KeyIndex, key, "it contradicts the history")),
-    }
-}
-
-/// The version of a key at a revision that is readable, walking back from its newest change. Adds the number
-/// of changes read to `records`. A change that is missing on the way is damage: compaction removes only
-/// what lies behind the one that every allowed read stops at.
-pub(crate) fn version_at<T: Tables>(
-    tables: &T,
-    key: &[u8],
-    newest: Position,
-    revision: u64,
-    records: &mut u64,
-) -> Result<Option<KeyValue>, MachineError<T::Error>> {
-    let mut next = Some(newest);
-    while let Some(position) = next {
-        let change = read_change(tables, key, position)?;
-        *records += 1;
-        if position.revision <= revision {
-            return Ok(change.key_value);
-        }
-        next = change.previous;
-    }
-    Ok(None)
+    found.filter(agrees).ok_or_else(|| damaged(Table::KeyIndex, key, "it contradicts the history"))
 }
 
 /// The records of the key index in a range, from the end that `direction` says, at most so many.
@@ -155,16 +138,22 @@ fn read_change<T: Tables>(
     if record.key != key {
         return Err(damaged(Table::History, &position.encode(), "it is of another key than the index says"));
     }
-    let key_value = match record.change {
-        Change::Delete => None,
-        Change::Put { value, create_revision, version, lease: _ } => Some(KeyValue {
-            value: bytes.slice_ref(value),
-            create_revision,
-            mod_revision: position.revision,
-            version,
-        }),
-    };
+    let key_value = key_value(position, record.change, |value| bytes.slice_ref(value));
     Ok(ReadChange { key_value, previous: record.previous })
+}
+
+/// A key as it is after a change, `None` if the change removed it.
+pub(crate) fn key_value(
+    position: Position,
+    change: Change<'_>,
+    keep: impl FnOnce(&[u8]) -> Bytes,
+) -> Option<KeyValue> {
+    match change {
+        Change::Delete => None,
+        Change::Put { value, create_revision, version, lease: _ } => {
+            Some(KeyValue { value: keep(value), create_revision, mod_revision: position.revision, version })
+        }
+    }
 }
 
 /// The bytes of the change at a position where another record says that there is one.

@@ -77,7 +77,7 @@ async fn assert_serves_nothing(replica: &Node) {
 
 /// The state of a node is repaired when it may be, and then it is as the others are.
 async fn assert_repairs_itself(options: &ReplicaOptions, others: Vec<Node>) {
-    let refusal = start_again(options).await.err().expect("it must not start");
+    let refusal = start_again(options).await.expect_err("it must not start");
     assert!(matches!(&refusal, StartError::Storage(OpenError::NeedsRepair { .. })), "{refusal}");
     write(&others[0], put(50)).await;
     let automatic = ReplicaOptions { repair: RepairPolicy::Automatic, ..options.clone() };

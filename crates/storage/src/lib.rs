@@ -32,6 +32,7 @@ mod damage_note;
 mod directory;
 mod durable;
 mod error;
+mod examine;
 mod failure;
 mod identity_file;
 mod layout;
@@ -52,6 +53,7 @@ pub mod testing;
 
 pub use directory::DataDirectory;
 pub use error::OpenError;
+pub use examine::{Examination, examine};
 pub use failure::{FailureCause, StorageFailure};
 pub use log::{LogReader, LogStore};
 pub use options::StorageOptions;

@@ -13,6 +13,8 @@ use crate::session::SessionRequest;
 use crate::settings::{Setting, SettingChange};
 use crate::transaction::{Operation, Transaction};
 
+mod past;
+
 pub(super) fn run_all<T: TablesMut>(make: &impl Fn() -> T) {
     a_replica_that_differs_stops_at_the_check(make);
     a_transaction_is_bounded_in_what_it_looks_at_and_reads(make);
@@ -22,6 +24,7 @@ pub(super) fn run_all<T: TablesMut>(make: &impl Fn() -> T) {
     many_sessions_expire_piece_by_piece(make);
     a_large_sweep_comes_in_pieces(make);
     a_cursor_sees_its_revision_whatever_happens(make);
+    past::run_all(make);
 }
 
 /// A store and its tables.

@@ -4,16 +4,15 @@ use std::ops::{Bound, ControlFlow};
 
 use bytes::Bytes;
 
-use super::{damaged, decode_history, read_head};
+use super::{damaged, decode_history, key_value, read_head};
 use crate::machine::{Machine, MachineError};
-use crate::query::{Budget, ChangesPage, KeyChange, KeyValue, UnavailableRevision};
+use crate::query::{Budget, ChangesPage, KeyChange, UnavailableRevision};
 use crate::record::Position;
-use crate::record::history::Change;
 use crate::tables::{Direction, Table, Tables};
 
 impl Machine {
     /// The changes of the revisions from `from_revision` on, in order, as many as `budget` allows but always
-    /// of whole revisions. Revision 0 stands for the first one; the one after the newest is an empty page.
+    /// of whole revisions: one that is larger than the budget makes a page of its own. Revision 0 stands for the first one; the one after the newest is an empty page.
     /// Of a revision that was compacted changes may be missing, the oldest readable one included: the
     /// oldest that can be listed is the one after it.
     pub fn changes<T: Tables>(
@@ -29,7 +28,13 @@ impl Machine {
         if from_revision > newest.saturating_add(1) {
             return Ok(Err(UnavailableRevision::Future { newest }));
         }
-        let mut listing = Listing { budget, bytes: 0, changes: Vec::new(), next_revision: from_revision };
+        let mut listing = Listing {
+            budget,
+            bytes: 0,
+            changes: Vec::new(),
+            revision_start: 0,
+            next_revision: from_revision,
+        };
         let from = Position { revision: from_revision, sub_index: 0 }.encode();
         let from = Bound::Included(&from[..]);
         let mut error = None;
@@ -53,6 +58,8 @@ struct Listing {
     budget: Budget,
     bytes: u64,
     changes: Vec<KeyChange>,
+    /// Where the changes of the revision that is being listed begin.
+    revision_start: usize,
     /// The revision after the one that is being listed, or the first one.
     next_revision: u64,
 }
@@ -67,18 +74,11 @@ impl Listing {
             if is_spent && !self.changes.is_empty() {
                 return Ok(ControlFlow::Break(()));
             }
+            self.revision_start = self.changes.len();
             self.next_revision = position.revision + 1;
         }
         self.bytes += (record.key.len() + record.value().len()) as u64;
-        let key_value = match record.change {
-            Change::Delete => None,
-            Change::Put { value, create_revision, version, lease: _ } => Some(KeyValue {
-                value: Bytes::copy_from_slice(value),
-                create_revision,
-                mod_revision: position.revision,
-                version,
-            }),
-        };
+        let key_value = key_value(position, record.change, Bytes::copy_from_slice);
         let Position { revision, sub_index } = position;
         self.changes.push(KeyChange {
             revision,
@@ -86,6 +86,13 @@ impl Listing {
             key: Bytes::copy_from_slice(record.key),
             key_value,
         });
+        let is_over = self.changes.len() as u64 > self.budget.records || self.bytes > self.budget.bytes;
+        if is_over && self.revision_start > 0 {
+            // This revision does not fit: the next page begins with it.
+            self.changes.truncate(self.revision_start);
+            self.next_revision = revision;
+            return Ok(ControlFlow::Break(()));
+        }
         Ok(ControlFlow::Continue(()))
     }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{check_revision, read_head, read_live, scan_index, version_at};
+use super::{check_revision, live_values, read_head, read_live, scan_index, version_at};
 use crate::machine::{Machine, MachineError};
 use crate::mutant::{self, Mutant};
 use crate::query::{Budget, KeyEntry, KeyValue, RangeForm, RangePage, RangeQuery, UnavailableRevision};
@@ -36,7 +36,8 @@ pub(crate) enum PageEnd {
 impl Machine {
     /// One page of a range, as `query` asks for it and as much as `budget` allows. Between pages the caller
     /// can let go of the tables: [`RangeQuery::rest`] goes on at the same revision, whatever happened since.
-    /// A key costs one record, and one more for each change since the revision that is read.
+    /// A key costs one record, and if it has changed since the revision that is read, one more for each change
+    /// that is looked at to find it: see [`super::past`].
     pub fn range<T: Tables>(
         tables: &T,
         query: &RangeQuery,
@@ -72,11 +73,11 @@ pub(crate) fn read_page<T: Tables>(
         let records_max = budget_left.min(limit_left).clamp(1, CHUNK_RECORDS_MAX);
         let chunk = scan_index(tables, &range, query.direction, records_max)?;
         let is_last = (chunk.len() as u64) < records_max;
-        if let Some(end) = read_chunk(tables, query, budget, &chunk, &mut page, &mut spent)? {
+        if let Some(end) = read_chunk(tables, query, budget, chunk, &mut page, &mut spent)? {
             break end;
         }
-        match chunk.last() {
-            Some((last, _)) if !is_last => range = behind(&range, query.direction, last),
+        match &page.next {
+            Some(last) if !is_last => range = behind(&range, query.direction, last),
             _ => break PageEnd::Range,
         }
     };
@@ -94,66 +95,100 @@ fn read_chunk<T: Tables>(
     tables: &T,
     query: &RangeQuery,
     budget: Budget,
-    chunk: &[(Bytes, IndexRecord)],
+    chunk: Vec<(Bytes, IndexRecord)>,
     page: &mut RangePage,
     spent: &mut Spent,
 ) -> Result<Option<PageEnd>, MachineError<T::Error>> {
-    for (key, index) in chunk {
+    let mut values = match query.form {
+        RangeForm::KeysAndValues => {
+            let bytes_left = budget.bytes.saturating_sub(spent.bytes);
+            live_values::read(tables, &chunk, page.revision, bytes_left)?
+        }
+        RangeForm::Keys | RangeForm::Count => Vec::new(),
+    };
+    // Where the page has got to; nothing while that is its last entry: a copy of every key would cost as much
+    // as all the rest.
+    let mut looked_at = page.next.take();
+    let mut end = None;
+    for (position, (key, index)) in chunk.into_iter().enumerate() {
         // Whatever the budget, a page gets on by one key.
-        let is_begun = page.next.is_some();
+        let is_begun = looked_at.is_some() || !page.entries.is_empty();
         if is_begun && spent.records >= budget.records {
-            return Ok(Some(PageEnd::Records));
+            end = Some(PageEnd::Records);
+            break;
         }
         if is_begun && spent.bytes >= budget.bytes {
-            return Ok(Some(PageEnd::Bytes));
+            end = Some(PageEnd::Bytes);
+            break;
         }
         spent.records += 1;
-        if let Some(entry) = entry_at(tables, key, index, page.revision, query.form, spent)? {
-            if query.limit == Some(page.count) {
-                return Ok(Some(PageEnd::Limit));
-            }
-            page.count += 1;
-            if query.form != RangeForm::Count {
-                spent.bytes += (key.len() + entry.value.as_ref().map_or(0, Bytes::len)) as u64;
-                page.entries.push(entry);
-            }
+        let value = values.get_mut(position).and_then(Option::take);
+        let found = version_of(tables, (&key, &index), value, page.revision, query.form, spent)?;
+        let Some(found) = found else {
+            looked_at = Some(key);
+            continue;
+        };
+        if query.limit == Some(page.count) {
+            end = Some(PageEnd::Limit);
+            break;
         }
-        page.next = Some(key.clone());
+        page.count += 1;
+        if query.form == RangeForm::Count {
+            looked_at = Some(key);
+            continue;
+        }
+        spent.bytes += (key.len() + found.value.as_ref().map_or(0, Bytes::len)) as u64;
+        looked_at = None;
+        page.entries.push(found.entry(key));
     }
-    Ok(None)
+    page.next = looked_at.or_else(|| page.entries.last().map(|entry| entry.key.clone()));
+    Ok(end)
 }
 
-/// A key as it was at a revision, if it existed then.
-fn entry_at<T: Tables>(
+/// What a page shows of a key besides the key.
+struct Version {
+    value: Option<Bytes>,
+    create_revision: u64,
+    mod_revision: u64,
+    version: u64,
+}
+
+impl Version {
+    fn of(key_value: KeyValue, with_value: bool) -> Self {
+        let KeyValue { value, create_revision, mod_revision, version } = key_value;
+        Self { value: with_value.then_some(value), create_revision, mod_revision, version }
+    }
+
+    fn entry(self, key: Bytes) -> KeyEntry {
+        let Self { value, create_revision, mod_revision, version } = self;
+        KeyEntry { key, value, create_revision, mod_revision, version }
+    }
+}
+
+/// A key as it was at a revision, if it existed then. `value` is its newest version, if that was read already.
+fn version_of<T: Tables>(
     tables: &T,
-    key: &Bytes,
-    index: &IndexRecord,
+    (key, index): (&[u8], &IndexRecord),
+    value: Option<KeyValue>,
     revision: u64,
     form: RangeForm,
     spent: &mut Spent,
-) -> Result<Option<KeyEntry>, MachineError<T::Error>> {
+) -> Result<Option<Version>, MachineError<T::Error>> {
     let with_value = form == RangeForm::KeysAndValues;
-    if index.position.revision <= revision && !with_value {
-        // The index says it all.
-        return Ok(index.live.map(|live| KeyEntry {
-            key: key.clone(),
-            value: None,
-            create_revision: live.create_revision,
-            mod_revision: index.position.revision,
-            version: live.version,
-        }));
+    if index.position.revision > revision {
+        let found = version_at(tables, key, index.position, revision, &mut spent.records)?;
+        return Ok(found.map(|found| Version::of(found, with_value)));
     }
-    let found = if index.position.revision <= revision {
-        read_live(tables, key, index)?
-    } else {
-        version_at(tables, key, index.position, revision, &mut spent.records)?
-    };
-    Ok(found.map(|KeyValue { value, create_revision, mod_revision, version }| KeyEntry {
-        key: key.clone(),
-        value: with_value.then_some(value),
-        create_revision,
-        mod_revision,
-        version,
+    if with_value {
+        let found = value.map_or_else(|| read_live(tables, key, index), |value| Ok(Some(value)))?;
+        return Ok(found.map(|found| Version::of(found, with_value)));
+    }
+    // The index says it all.
+    Ok(index.live.map(|live| Version {
+        value: None,
+        create_revision: live.create_revision,
+        mod_revision: index.position.revision,
+        version: live.version,
     }))
 }
 

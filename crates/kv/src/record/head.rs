@@ -231,6 +231,16 @@ pub(crate) fn is_bare(record: &[u8]) -> bool {
     record.first() == Some(&VERSION_BARE)
 }
 
+/// The digest of the state with this head, as whoever wrote the record computed it: over the fields that it
+/// knew.
+pub(crate) fn stored_digest(record: &[u8]) -> Result<u128, DecodeError> {
+    let head = Head::decode(record)?;
+    match is_bare(record) {
+        true => Ok(digest::head(&record[1..record.len() - CHECKSUM_BYTES])),
+        false => Ok(head.digest()),
+    }
+}
+
 /// Refuses keys of the meta table that this build does not know.
 pub(crate) fn check_key(key: &[u8]) -> Result<(), DecodeError> {
     let mut reader = Reader::new(key, "meta key");

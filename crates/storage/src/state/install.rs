@@ -87,7 +87,8 @@ impl StateWorker {
         let machine = Machine::load(&transaction).map_err(failed)?;
         let digest = Machine::recompute_live_digest(&transaction).map_err(failed)?;
         let sessions = Machine::recompute_sessions_digest(&transaction).map_err(failed)?;
-        let found = (machine.summary().digest, digest, sessions);
+        let stored = Machine::stored_digest(&transaction).map_err(failed)?;
+        let found = (stored, digest, sessions);
         let expected = (trailer.digest, machine.live_digest(), machine.sessions_digest());
         if found != expected && !mutant::active(Mutant::SessionsLostInSnapshot) {
             return Err(failed("the digest of its records is not the one it gives").into());

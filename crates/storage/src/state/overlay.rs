@@ -221,7 +221,13 @@ fn scan(
     if is_empty_range(range.from, range.to) {
         return Ok(());
     }
-    let on_disk = disk.transaction()?.range(range.table, range.from, range.to, range.direction)?;
+    let Range { table, from, to, direction } = range;
+    let is_untouched = |layer: &Layer| layer.range(table, from, to).next().is_none();
+    if is_untouched(active) && frozen.is_none_or(is_untouched) {
+        // Nothing to merge, as mostly: the history is only appended to.
+        return disk.transaction()?.scan(table, from, to, direction, visit);
+    }
+    let on_disk = disk.transaction()?.range(table, from, to, direction)?;
     let mut layers: Vec<LayerRecords<'_>> = vec![layer_records(active, range)];
     layers.extend(frozen.map(|frozen| layer_records(frozen, range)));
     layers.push(Box::new(on_disk.map(|record| record.map(|(key, value)| (key, Some(value))))));

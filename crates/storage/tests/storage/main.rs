@@ -2,6 +2,7 @@
 
 mod failures;
 mod log;
+mod old_formats;
 mod openraft_suite;
 mod refusals;
 mod repair;

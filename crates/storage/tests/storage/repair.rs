@@ -42,7 +42,7 @@ fn note(node: &Node) -> PathBuf {
 /// Begins and ends the repair of a directory that cannot be opened. Fails if another node's snapshot is needed.
 fn repair(node: &Node) {
     let directory = node.try_open_directory().expect("the directory opens");
-    let error = node.try_open_in(&directory).err().expect("it is damaged");
+    let error = node.try_open_in(&directory).expect_err("it is damaged");
     assert!(error.is_repairable(), "{error}");
     let repair = Repair::begin(&directory, GroupId::FIRST, &node.options, &error).expect("begun");
     assert_eq!(repair.needed_index(), None);
@@ -185,7 +185,7 @@ async fn a_damaged_log_cannot_be_repaired() {
     content[5000] ^= 1;
     fs::write(&segment, content).expect("write");
     let directory = node.try_open_directory().expect("the directory opens");
-    let error = node.try_open_in(&directory).err().expect("it is damaged");
+    let error = node.try_open_in(&directory).expect_err("it is damaged");
     let refusal = Repair::begin(&directory, GroupId::FIRST, &node.options, &error).expect_err("refused");
     let text = refusal.to_string();
     assert!(
@@ -238,7 +238,7 @@ async fn a_state_that_differs_is_made_from_another_nodes_snapshot_however_often_
     let (meta, file, _) = running.storage.newest_snapshot().expect("there is one");
 
     let directory = node.try_open_directory().expect("the directory opens");
-    let error = node.try_open_in(&directory).err().expect("it is damaged");
+    let error = node.try_open_in(&directory).expect_err("it is damaged");
     for _ in 0..2 {
         // The first repair is interrupted.
         let mut repair = Repair::begin(&directory, GroupId::FIRST, &node.options, &error).expect("begun");
@@ -284,7 +284,7 @@ async fn entries_that_a_snapshot_contradicts_are_cut_off_the_log() {
     reading.storage.close().await.expect_err("what failed is not written");
     drop(reading);
     let directory: DataDirectory = node.try_open_directory().expect("the directory opens");
-    let error = node.try_open_in(&directory).err().expect("it is damaged");
+    let error = node.try_open_in(&directory).expect_err("it is damaged");
     let mut repair = Repair::begin(&directory, GroupId::FIRST, &node.options, &error).expect("begun");
     let received = directory.received_path().join("file");
     fs::copy(file.path(), &received).expect("copy");
