@@ -79,6 +79,14 @@ pub struct BackgroundStatus {
     #[serde(with = "crate::decimal")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
     pub digests_compared: u64,
+    /// How often all records on this node's disk were read in search of damage since it started.
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
+    pub scrub_passes: u64,
+    /// Records that were checked in this search.
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]
+    pub scrubbed_records: u64,
     /// Batches of its log that it has flushed since it started.
     #[serde(with = "crate::decimal")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9]+$"))]

@@ -170,6 +170,9 @@ fn work(text: &mut Text, status: &Status) {
     counter("quorate_proposals_total", "Entries proposed as the leader.", work.proposals);
     counter("quorate_proposed_commands_total", "Commands in those.", work.proposed_commands);
     counter("quorate_digests_compared_total", "Comparisons of digests led.", work.digests_compared);
+    counter("quorate_scrub_passes_total", "Searches of all records for damage.", work.scrub_passes);
+    counter("quorate_scrubbed_records_total", "Records checked in those.", work.scrubbed_records);
+    counter("quorate_scrubbed_bytes_total", "Bytes of those records.", work.scrubbed_bytes);
     text.family("quorate_log_flush_duration_seconds", "summary", "Flushes of the log.");
     text.suffixed("_sum", "", work.flush_total.as_secs_f64());
     text.suffixed("_count", "", work.flushes);

@@ -36,6 +36,8 @@ pub enum Command {
     Dev(DevArguments),
     /// Run one node of a cluster.
     Serve(ServeArguments),
+    /// Check the data of a node that is stopped, and have a damaged state made anew.
+    Repair(RepairArguments),
     /// Print a key's value.
     Get(GetArguments),
     /// Set a key's value.
@@ -60,6 +62,19 @@ pub enum Command {
     Completions(CompletionsArguments),
     /// Print a manual page.
     Man(ManArguments),
+}
+
+/// `quorate repair`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every record of the state is read and checked. If all are sound, nothing is changed. If some are damaged, or the node \
+has stopped because its state differs from the leader's, the node is told to make its state anew when it starts next, \
+from its own snapshot and log or from another node's snapshot. It keeps its log, its vote and its identity. A node \
+of which the log is damaged cannot be repaired: it has to be replaced by a new one.")]
+pub struct RepairArguments {
+    /// The data directory. Its node must be stopped.
+    #[arg(long, env = "QUORATE_DATA_DIR", value_name = "DIR")]
+    pub data_dir: PathBuf,
 }
 
 /// `quorate completions`.
@@ -155,6 +170,16 @@ pub struct ServeSettings {
     /// replaced after 5 to 6 times that. The same on all nodes.
     #[arg(long, env = "QUORATE_HEARTBEAT_INTERVAL_MS", value_name = "MS")]
     pub heartbeat_interval_ms: Option<u64>,
+
+    /// What to do about a state that is damaged or differs from the leader's: `manual` stops the node until
+    /// `quorate repair` was run, `automatic` makes the state anew at once [default: manual].
+    #[arg(long, env = "QUORATE_REPAIR", value_name = "POLICY")]
+    pub repair: Option<String>,
+
+    /// How many bytes of records are read in a second, in the background, to find damage before somebody
+    /// needs them; 0 for never [default: 4194304].
+    #[arg(long, env = "QUORATE_SCRUB_BYTES_PER_SECOND", value_name = "BYTES")]
+    pub scrub_bytes_per_second: Option<u64>,
 }
 
 #[cfg(test)]

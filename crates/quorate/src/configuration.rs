@@ -65,6 +65,10 @@ pub struct NodeConfiguration {
     pub initial_cluster: Vec<(u64, String)>,
     /// How often a leader says that it is alive, in milliseconds.
     pub heartbeat_interval_ms: u64,
+    /// Who repairs a state that is damaged.
+    pub repair: RepairPolicy,
+    /// How many bytes of records are checked in a second, in the background.
+    pub scrub_bytes_per_second: u64,
 }
 
 impl NodeConfiguration {
@@ -83,8 +87,11 @@ impl NodeConfiguration {
             initial_cluster: self.initial_cluster,
             proposal_bytes_in_flight_max: PROPOSAL_BYTES_IN_FLIGHT_MAX,
             heartbeat_interval_ms: self.heartbeat_interval_ms,
-            repair: RepairPolicy::default(),
-            storage: StorageOptions::default(),
+            repair: self.repair,
+            storage: StorageOptions {
+                scrub_bytes_per_second: self.scrub_bytes_per_second,
+                ..StorageOptions::default()
+            },
         })
     }
 }
@@ -92,6 +99,8 @@ impl NodeConfiguration {
 /// The default heartbeat interval. Elections start five to six intervals after the last heartbeat, so a
 /// failed leader is replaced in less than a second on a healthy network.
 pub const HEARTBEAT_INTERVAL_MS_DEFAULT: u64 = 100;
+/// The default pace of the search for damaged records: a gigabyte takes about four minutes.
+pub const SCRUB_BYTES_PER_SECOND_DEFAULT: u64 = 4 << 20;
 /// Bytes of writes in flight on one node.
 const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 64 << 20;
 
@@ -121,6 +130,8 @@ fn merge(flags: ServeSettings, file: ServeSettings) -> ServeSettings {
         advertise_url: flags.advertise_url.or(file.advertise_url),
         initial_cluster: flags.initial_cluster.or(file.initial_cluster),
         heartbeat_interval_ms: flags.heartbeat_interval_ms.or(file.heartbeat_interval_ms),
+        repair: flags.repair.or(file.repair),
+        scrub_bytes_per_second: flags.scrub_bytes_per_second.or(file.scrub_bytes_per_second),
     }
 }
 
@@ -162,6 +173,15 @@ fn resolve(settings: ServeSettings) -> Result<NodeConfiguration, ConfigurationEr
         advertise_url,
         initial_cluster,
         heartbeat_interval_ms,
+        repair: settings.repair.as_deref().map_or(Ok(RepairPolicy::default()), parse_repair_policy)?,
+        scrub_bytes_per_second: settings.scrub_bytes_per_second.unwrap_or(SCRUB_BYTES_PER_SECOND_DEFAULT),
+    })
+}
+
+fn parse_repair_policy(name: &str) -> Result<RepairPolicy, ConfigurationError> {
+    RepairPolicy::from_name(name).ok_or_else(|| {
+        let names = RepairPolicy::ALL.map(RepairPolicy::name).join(" or ");
+        ConfigurationError::Invalid { name: "repair", reason: format!("'{name}' is not {names}") }
     })
 }
 
@@ -253,6 +273,16 @@ mod tests {
             "http://db2.example:80"
         );
         assert!(refusal(advertise("db2.example")).contains("--advertise-url"));
+    }
+
+    #[test]
+    fn a_node_repairs_itself_only_if_told_to() {
+        let repair = |policy: &str| ServeSettings { repair: Some(policy.to_owned()), ..complete() };
+        assert_eq!(resolve(complete()).expect("complete settings").repair, RepairPolicy::Manual);
+        let node = resolve(repair("automatic")).expect("complete settings");
+        assert_eq!(node.repair, RepairPolicy::Automatic);
+        let text = refusal(repair("sometimes"));
+        assert!(text.contains("--repair") && text.contains("manual or automatic"), "{text}");
     }
 
     #[test]

@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 
 use directories::ProjectDirs;
 use quorate_environment::{Environment, TokioEnvironment};
+use quorate_replica::RepairPolicy;
 use tokio::io::AsyncWriteExt;
 
 use crate::arguments::DevArguments;
-use crate::configuration::{HEARTBEAT_INTERVAL_MS_DEFAULT, NodeConfiguration};
+use crate::configuration::{
+    HEARTBEAT_INTERVAL_MS_DEFAULT, NodeConfiguration, SCRUB_BYTES_PER_SECOND_DEFAULT,
+};
 use crate::error::CommandError;
 use crate::node::Node;
 use crate::signals::StopSignals;
@@ -78,6 +81,8 @@ fn configuration(member: u16, first_port: u16, data_directory: &Path) -> NodeCon
             .map(|number| (u64::from(number), address(number, PEER_PORT_OFFSET)))
             .collect(),
         heartbeat_interval_ms: HEARTBEAT_INTERVAL_MS_DEFAULT,
+        repair: RepairPolicy::Automatic,
+        scrub_bytes_per_second: SCRUB_BYTES_PER_SECOND_DEFAULT,
     }
 }
 

@@ -59,6 +59,9 @@ pub enum CommandError {
     /// A transaction did its second list.
     #[error("not all comparisons held: the operations of 'failure' were done")]
     ComparisonsFailed,
+    /// A data directory cannot be looked at, or cannot be repaired.
+    #[error(transparent)]
+    Directory(#[from] quorate_storage::OpenError),
     /// A key that was asked for does not exist.
     #[error("the key '{key}' does not exist")]
     NotFound {
@@ -94,6 +97,7 @@ impl CommandError {
             CommandError::Client(error) if error.is_conflict() => 4,
             CommandError::NotFound { .. } | CommandError::ComparisonsFailed => 4,
             CommandError::Node(_)
+            | CommandError::Directory(_)
             | CommandError::Client(_)
             | CommandError::InputTooLong { .. }
             | CommandError::File { .. }

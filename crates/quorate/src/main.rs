@@ -9,6 +9,7 @@ mod dev;
 mod documentation;
 mod error;
 mod node;
+mod repair;
 mod serve;
 mod signals;
 
@@ -55,6 +56,7 @@ async fn run(command: Command) -> Result<(), CommandError> {
     match command {
         Command::Dev(arguments) => dev::run(arguments).await,
         Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Repair(arguments) => repair::run(arguments).await,
         Command::Get(arguments) => client_commands::get(arguments).await,
         Command::Put(arguments) => client_commands::put(arguments).await,
         Command::Delete(arguments) => client_commands::delete(arguments).await,

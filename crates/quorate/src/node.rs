@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use quorate_environment::{Environment, Listener, TokioEnvironment};
 use quorate_http::HttpOptions;
-use quorate_replica::{Replica, StartError};
+use quorate_replica::{Replica, ReplicaFailure, StartError};
+use quorate_storage::OpenError;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +37,22 @@ pub enum NodeError {
         member: u64,
         /// Why.
         reason: String,
+        /// Whether its state is damaged, or is not the leader's, so that a repair helps.
+        is_damage: bool,
     },
+}
+
+impl NodeError {
+    /// Whether an address or the data directory is still in use.
+    pub fn is_in_use(&self) -> bool {
+        match self {
+            NodeError::Listen { source, .. } | NodeError::Start(StartError::Listen { source, .. }) => {
+                source.kind() == std::io::ErrorKind::AddrInUse
+            }
+            NodeError::Start(StartError::Storage(error)) => matches!(error, OpenError::InUse { .. }),
+            _ => false,
+        }
+    }
 }
 
 /// A node that runs.
@@ -79,7 +95,8 @@ impl Node {
 
     /// Resolves when the node can no longer run, and says why.
     pub async fn failed(&self) -> NodeError {
-        NodeError::Failed { member: self.member, reason: self.replica.failed().await.reason }
+        let ReplicaFailure { reason, is_damage } = self.replica.failed().await;
+        NodeError::Failed { member: self.member, reason, is_damage }
     }
 
     /// Stops cleanly: hands leadership over, finishes the requests in flight, closes the data directory.

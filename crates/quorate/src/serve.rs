@@ -1,27 +1,65 @@
 //! `quorate serve`: one node of a cluster.
 
+use std::time::{Duration, Instant};
+
+use quorate_replica::RepairPolicy;
 use tokio::io::AsyncWriteExt;
 
 use crate::arguments::ServeArguments;
-use crate::configuration;
+use crate::configuration::{self, NodeConfiguration};
 use crate::error::CommandError;
-use crate::node::Node;
+use crate::node::{Node, NodeError};
 use crate::signals::StopSignals;
 
-/// Runs a node until it is asked to stop or cannot go on.
+/// How long a node that has stopped may take to let go of its ports and its directory.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait before looking again whether it has.
+const RELEASE_POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Runs a node until it is asked to stop or cannot go on. One that repairs itself is started again when its
+/// state turns out to be damaged.
 pub async fn run(arguments: ServeArguments) -> Result<(), CommandError> {
-    let stop = StopSignals::catch().map_err(CommandError::Signals)?;
+    let mut stop = std::pin::pin!(StopSignals::catch().map_err(CommandError::Signals)?.requested());
     let configuration = configuration::load(arguments)?;
-    let member = configuration.member;
-    let node = Node::start(configuration).await?;
-    let line = format!("quorate node {member} listens for clients at {}\n", node.url);
-    tokio::io::stdout().write_all(line.as_bytes()).await?;
-    tokio::select! {
+    let mut node = tokio::select! {
         biased;
-        () = stop.requested() => {}
-        error = node.failed() => return Err(error.into()),
+        () = &mut stop => return Ok(()),
+        started = Node::start(configuration.clone()) => started?,
+    };
+    loop {
+        let line = format!("quorate node {} listens for clients at {}\n", configuration.member, node.url);
+        tokio::io::stdout().write_all(line.as_bytes()).await?;
+        let error = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            error = node.failed() => error,
+        };
+        let is_repairable = matches!(error, NodeError::Failed { is_damage: true, .. });
+        if !is_repairable || configuration.repair != RepairPolicy::Automatic {
+            return Err(error.into());
+        }
+        tracing::warn!(%error, "the node is started again, to repair itself");
+        node.stop().await;
+        node = tokio::select! {
+            biased;
+            () = &mut stop => return Ok(()),
+            started = start_again(&configuration) => started?,
+        };
     }
     tracing::info!("stopping");
     node.stop().await;
     Ok(())
+}
+
+/// Starts a node as soon as the one before it has let go of what it held.
+async fn start_again(configuration: &NodeConfiguration) -> Result<Node, NodeError> {
+    let deadline = Instant::now() + RELEASE_TIMEOUT;
+    loop {
+        match Node::start(configuration.clone()).await {
+            Err(error) if error.is_in_use() && Instant::now() < deadline => {
+                tokio::time::sleep(RELEASE_POLL_INTERVAL).await;
+            }
+            started => return started,
+        }
+    }
 }

@@ -91,6 +91,8 @@ fn background(status: &Status) -> BackgroundStatus {
         session_count: status.state.session_count,
         digest_mark: status.work.digest_mark,
         digests_compared: status.work.digests_compared,
+        scrub_passes: status.work.scrub_passes,
+        scrubbed_records: status.work.scrubbed_records,
         log_flushes: status.work.flushes,
         log_flush_last_us: u64::try_from(status.work.flush_last.as_micros()).unwrap_or(u64::MAX),
     }
