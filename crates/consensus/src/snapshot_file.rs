@@ -37,6 +37,11 @@ impl SnapshotFile {
         self.inner.remove_on_drop.store(true, Ordering::Relaxed);
     }
 
+    /// Whether there are other clones, whose holders may be reading the file.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.inner) > 1
+    }
+
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.inner.path

@@ -33,6 +33,24 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
+/// So much is removed of a file at once.
+///
+/// Many file systems tell the disk which blocks are free again when they commit a removal, and whoever flushes
+/// another file meanwhile waits for that: hundreds of milliseconds for hundreds of megabytes.
+pub(crate) const REMOVED_BYTES_MAX: u64 = 16 << 20;
+
+/// Shortens a file that nobody reads any more, piece by piece, until it can be removed at once.
+pub(crate) fn shrink(path: &Path) -> io::Result<()> {
+    let file = File::options().write(true).open(path)?;
+    let mut bytes = file.metadata()?.len();
+    while bytes > REMOVED_BYTES_MAX {
+        bytes -= REMOVED_BYTES_MAX;
+        file.set_len(bytes)?;
+        file.sync_all()?;
+    }
+    Ok(())
+}
+
 /// Creates a directory, and those above it that are missing, and makes all of their names durable. `path` is
 /// absolute.
 pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
@@ -56,6 +74,22 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn a_large_file_is_shortened_until_it_can_be_removed_at_once() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = folder.path().join("file");
+        for (bytes, left) in [
+            (0, 0),
+            (REMOVED_BYTES_MAX, REMOVED_BYTES_MAX),
+            (REMOVED_BYTES_MAX + 1, 1),
+            (3 * REMOVED_BYTES_MAX + 5, 5),
+        ] {
+            File::create(&path).and_then(|file| file.set_len(bytes)).expect("a file with a hole");
+            shrink(&path).expect("it is there");
+            assert_eq!(fs::metadata(&path).expect("it stays").len(), left);
+        }
+    }
 
     #[test]
     fn missing_parents_are_made_too() {

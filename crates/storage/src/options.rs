@@ -6,6 +6,9 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
+/// A snapshot of so many bytes is written less often.
+const LARGE_SNAPSHOT_BYTES: u64 = 64 * MIB;
+
 /// Limits and intervals of one node's storage. Local: none of them changes what the state machine does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageOptions {
@@ -22,7 +25,7 @@ pub struct StorageOptions {
     pub checkpoint_bytes: u64,
     /// How many bytes of applied writes may wait for the next checkpoint before applying pauses.
     pub overlay_bytes_max: u64,
-    /// How many bytes of log make a new snapshot due.
+    /// How many bytes of log make a new snapshot due; as many as the newest one has, if it is large.
     pub snapshot_log_bytes: u64,
     /// How many bytes of log stay behind the newest snapshot, so that a node that was away for a moment
     /// catches up from the log.
@@ -61,5 +64,33 @@ impl Default for StorageOptions {
             scrub_bytes_per_second: 4 * MIB,
             scrub_pause: Duration::from_secs(3600),
         }
+    }
+}
+
+impl StorageOptions {
+    /// How many bytes of log make a new snapshot due, if the newest one has `newest_bytes`.
+    ///
+    /// A snapshot holds the whole state. Behind a large one the log is left to grow as long, so that snapshots
+    /// cost the disk no more than the log itself does.
+    pub(crate) fn snapshot_due_after(&self, newest_bytes: u64) -> u64 {
+        let is_large = newest_bytes >= LARGE_SNAPSHOT_BYTES;
+        if is_large { self.snapshot_log_bytes.max(newest_bytes) } else { self.snapshot_log_bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_state_makes_snapshots_rare() {
+        let due_after = |snapshot_log_bytes, newest_bytes| {
+            StorageOptions { snapshot_log_bytes, ..StorageOptions::default() }
+                .snapshot_due_after(newest_bytes)
+        };
+        assert_eq!(due_after(100, 0), 100);
+        assert_eq!(due_after(100, LARGE_SNAPSHOT_BYTES - 1), 100);
+        assert_eq!(due_after(100, LARGE_SNAPSHOT_BYTES), LARGE_SNAPSHOT_BYTES);
+        assert_eq!(due_after(4 * LARGE_SNAPSHOT_BYTES, 2 * LARGE_SNAPSHOT_BYTES), 4 * LARGE_SNAPSHOT_BYTES);
     }
 }

@@ -214,7 +214,8 @@ impl<E: Environment> Storage<E> {
     /// Whether so much log has gathered behind the newest snapshot that it is time for another, and the
     /// disk has room for it.
     pub fn snapshot_due(&self) -> bool {
-        self.log_bytes_since_snapshot() >= self.options.snapshot_log_bytes
+        let newest_bytes = self.state.shelf.current().map_or(0, |kept| kept.bytes);
+        self.log_bytes_since_snapshot() >= self.options.snapshot_due_after(newest_bytes)
             && self.state.has_room_for_snapshot()
     }
 

@@ -16,6 +16,8 @@ use crate::space::disk_free_bytes;
 
 /// How many spare segments are kept.
 const SPARES_MAX: usize = 4;
+/// The removal of a segment of so many bytes is flushed by itself.
+const LARGE_SEGMENT_BYTES: u64 = 1 << 20;
 /// How much of the disk is left free when a segment is made ahead of need: others have to write, too.
 const MARGIN_BYTES: u64 = 4 << 20;
 
@@ -181,6 +183,10 @@ impl SegmentSupply {
             _ => {
                 fs::remove_file(&path)?;
                 self.stock().bytes -= bytes;
+                if bytes >= LARGE_SEGMENT_BYTES {
+                    // Before the next one is removed: the log's own flushes wait for what is removed at once.
+                    durable::sync_directory(&self.directory)?;
+                }
                 Ok(())
             }
         }

@@ -98,13 +98,26 @@ impl SnapshotShelf {
         durable::rename(file, &path)?;
         let bytes = fs::metadata(&path)?.len();
         let kept = KeptSnapshot::new(meta.clone(), path, bytes);
+        let older = current.replace(kept.clone());
+        drop(current);
         // One that was damaged may have had the same name.
-        if let Some(older) = current.replace(kept.clone())
-            && older.file.path() != kept.file.path()
-        {
-            older.file.retire();
+        if let Some(older) = older.filter(|older| older.file.path() != kept.file.path()) {
+            self.retire(older)?;
         }
         Ok(kept)
+    }
+
+    /// Removes a snapshot that is on the shelf no longer, or leaves that to whoever still reads it.
+    fn retire(&self, older: KeptSnapshot) -> io::Result<()> {
+        older.file.retire();
+        if older.bytes > durable::REMOVED_BYTES_MAX && !older.file.is_shared() {
+            // A part of it must not be taken for a snapshot after a crash.
+            let retired = self.path.join(format!("retired{UNFINISHED_SUFFIX}"));
+            durable::rename(older.file.path(), &retired)?;
+            durable::shrink(&retired)?;
+            fs::remove_file(&retired)?;
+        }
+        Ok(())
     }
 
     /// This file was found to be damaged: it is to be replaced.

@@ -15,6 +15,10 @@ use crate::state::{StateTables, TablesError};
 /// A chunk is closed when its keys and values come to this.
 const CHUNK_BYTES: usize = 256 << 10;
 
+/// So much is written between two flushes. Were all of it flushed in the end, the log's flushes, and with them
+/// every write of a client, would wait until the disk has taken a whole snapshot.
+const FLUSH_BYTES: usize = 4 << 20;
+
 /// Why no snapshot could be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WriteError {
@@ -46,8 +50,11 @@ pub(crate) fn write_snapshot(
     let transaction = tables.read()?;
     let machine = Machine::load(&transaction)?;
     let meta = transaction.applied()?;
-    let mut file =
-        FileWriter { file: BufWriter::new(File::create(path)?), trailer: SnapshotTrailer::default() };
+    let mut file = FileWriter {
+        file: BufWriter::new(File::create(path)?),
+        unflushed: 0,
+        trailer: SnapshotTrailer::default(),
+    };
     file.file.write_all(MAGIC)?;
     file.file.write_all(&frame(FrameKind::Header, &header(&machine, meta.clone())))?;
     let mut chunk = Chunk::default();
@@ -82,13 +89,22 @@ pub(crate) fn write_snapshot(
 
 struct FileWriter {
     file: BufWriter<File>,
+    /// Bytes written since the file was flushed to the disk.
+    unflushed: usize,
     trailer: SnapshotTrailer,
 }
 
 impl FileWriter {
     /// Writes a chunk and empties it.
     fn write_chunk(&mut self, chunk: &mut Chunk, bytes: usize) -> io::Result<()> {
-        self.file.write_all(&frame(FrameKind::Chunk, chunk))?;
+        let frame = frame(FrameKind::Chunk, chunk);
+        self.file.write_all(&frame)?;
+        self.unflushed += frame.len();
+        if self.unflushed >= FLUSH_BYTES {
+            self.file.flush()?;
+            self.file.get_ref().sync_data()?;
+            self.unflushed = 0;
+        }
         self.trailer.chunk_count += 1;
         self.trailer.record_count += chunk.records.len() as u64;
         self.trailer.record_bytes += bytes as u64;
