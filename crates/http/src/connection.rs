@@ -18,6 +18,7 @@ use quorate_environment::Environment;
 use tokio::sync::SemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
+use tracing::Instrument;
 
 use crate::application::{Application, Arrival};
 use crate::failure::Failure;
@@ -140,7 +141,14 @@ impl<E: Environment, S: Store> hyper::service::Service<hyper::Request<Incoming>>
         let application = Arc::clone(&self.application);
         let progress = Arc::clone(&self.progress);
         let lane = self.lane;
-        Box::pin(async move {
+        let span = tracing::debug_span!(
+            "request",
+            request_id = %format_args!("{request_id:016x}"),
+            method = method.name(),
+            route = route.name(),
+            status = tracing::field::Empty,
+        );
+        let answering = async move {
             let mut response = match admit(&application, route, lane) {
                 Ok(_admission) => answer(router, request).await,
                 Err(refusal) => refusal.into_response(),
@@ -149,8 +157,10 @@ impl<E: Environment, S: Store> hyper::service::Service<hyper::Request<Incoming>>
             response
                 .headers_mut()
                 .insert(HeaderName::from_static(headers::REQUEST_ID), request_id_value(request_id));
-            let status = response.status();
-            application.metrics.answered(route, method, status, answered.saturating_since(arrived));
+            let (status, took) = (response.status(), answered.saturating_since(arrived));
+            application.metrics.answered(route, method, status, took);
+            tracing::Span::current().record("status", status.as_u16());
+            tracing::debug!(status = status.as_u16(), microseconds = took.as_micros() as u64, "answered");
             progress.answer_ready(answered);
             Ok(match response.body().size_hint().exact() {
                 Some(_) => response,
@@ -158,7 +168,8 @@ impl<E: Environment, S: Store> hyper::service::Service<hyper::Request<Incoming>>
                     Body::new(WatchedAnswer::new(body, application.environment.clone(), progress))
                 }),
             })
-        })
+        };
+        Box::pin(answering.instrument(span))
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn render<E: Environment, S: Store>(application: &Application<E, S>) 
     let node = application.store.status();
     status(&mut text, &node);
     work(&mut text, &node);
+    amounts(&mut text, &node);
     text.text
 }
 
@@ -160,6 +161,29 @@ fn status(text: &mut Text, status: &Status) {
     }
 }
 
+/// What lies where, and what waits.
+fn amounts(text: &mut Text, status: &Status) {
+    let work = &status.work;
+    let mut gauge = |name, help, value: u64| {
+        text.family(name, "gauge", help);
+        text.sample("", value);
+    };
+    gauge("quorate_queued_writes", "Writes that wait to be proposed.", work.queued_writes);
+    gauge("quorate_write_bytes_in_flight", "Bytes of writes being worked on.", work.write_bytes_in_flight);
+    gauge("quorate_log_unflushed_bytes", "Bytes of entries on their way to the disk.", work.unflushed_bytes);
+    gauge("quorate_log_bytes", "Bytes of entries in the log, roughly.", work.log_bytes);
+    gauge("quorate_snapshot_bytes", "Bytes of the newest snapshot.", work.snapshot_bytes);
+    gauge("quorate_overlay_bytes", "Memory of what is applied and in no checkpoint yet.", work.overlay_bytes);
+    gauge("quorate_disk_free_bytes", "Bytes free on the disk when last measured.", work.disk_free_bytes);
+    text.family("quorate_peer_round_trip_seconds", "gauge", "How long the newest ping took to come back.");
+    for member in &status.members {
+        if let Some(round_trip) = member.round_trip {
+            let peer = member.node_id.member;
+            text.sample(&format!("{{peer=\"{peer}\"}}"), round_trip.as_secs_f64());
+        }
+    }
+}
+
 /// What the node has done since it started.
 fn work(text: &mut Text, status: &Status) {
     let work = &status.work;
@@ -176,6 +200,8 @@ fn work(text: &mut Text, status: &Status) {
     text.family("quorate_log_flush_duration_seconds", "summary", "Flushes of the log.");
     text.suffixed("_sum", "", work.flush_total.as_secs_f64());
     text.suffixed("_count", "", work.flushes);
+    text.family("quorate_log_flushed_bytes_total", "counter", "Bytes of entries in those flushes.");
+    text.sample("", work.flushed_bytes);
     text.family("quorate_log_flush_last_seconds", "gauge", "How long the last flush of the log took.");
     text.sample("", work.flush_last.as_secs_f64());
     text.family("quorate_quota_state", "gauge", "1 for how much of its quota the store takes.");

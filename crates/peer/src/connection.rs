@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use openraft_rt::{AsyncRuntime, Select2};
@@ -21,6 +22,9 @@ use crate::limits::{
 };
 use crate::outbox::{Outbox, OutboxClosed, Room, write_outbox};
 use crate::peers::CallDeadlines;
+
+/// How many rounds of looking after a connection go by from one measurement of its round trip to the next.
+const MEASURING_ROUNDS: u64 = 10;
 
 /// An established connection to a peer, used by many callers at once.
 #[derive(Debug)]
@@ -40,6 +44,8 @@ pub(crate) struct Connection<E: Environment> {
     due_since_ms: AtomicU64,
     /// When something was last sent, by the same clock.
     last_use_ms: AtomicU64,
+    /// How long the newest ping took to come back, in microseconds; 0 if none has.
+    round_trip_us: AtomicU64,
     ended: CancellationToken,
     end_reason: OnceLock<String>,
 }
@@ -85,6 +91,7 @@ impl<E: Environment> Connection<E> {
             last_sign_ms: AtomicU64::new(now_ms),
             due_since_ms: AtomicU64::new(0),
             last_use_ms: AtomicU64::new(now_ms),
+            round_trip_us: AtomicU64::new(0),
             ended: CancellationToken::new(),
             end_reason: OnceLock::new(),
         });
@@ -97,6 +104,12 @@ impl<E: Environment> Connection<E> {
     /// Whether the connection has ended.
     pub(crate) fn is_ended(&self) -> bool {
         self.ended.is_cancelled()
+    }
+
+    /// How long the newest ping took to come back, if one has.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        let microseconds = self.round_trip_us.load(Ordering::Relaxed);
+        (microseconds > 0).then(|| Duration::from_micros(microseconds))
     }
 
     /// Ends the connection; everything that waits for an answer fails.
@@ -117,6 +130,7 @@ impl<E: Environment> Connection<E> {
     }
 
     /// Sends a request, if that can be done before the peer's deadline, and waits for its answer.
+    #[tracing::instrument(name = "peer_call", level = "debug", skip_all, fields(peer = %self.peer))]
     pub(crate) async fn call(
         self: &Arc<Self>,
         request: CallRequest<'_>,
@@ -226,7 +240,7 @@ impl<E: Environment> Connection<E> {
     fn dispatch(&self, reader: &mut FrameReader<ReadHalf<E::Stream>>) -> Result<(), String> {
         while let Some(frame) = reader.next_buffered().map_err(|error| error.to_string())? {
             match frame.kind {
-                FrameKind::Pong => {}
+                FrameKind::Pong => self.note_round_trip(frame.request_id),
                 FrameKind::Response
                 | FrameKind::Error
                 | FrameKind::StreamAppended
@@ -271,15 +285,28 @@ impl<E: Environment> Connection<E> {
         }
     }
 
+    /// Asks the other end to say something. A ping carries the time at which it was sent, by this node's
+    /// clock, and its answer the same number.
+    fn ping(&self) {
+        let now_us = microseconds(self.environment.now());
+        // An ended connection needs no ping.
+        let _ = self.outbox.push(None, FrameKind::Ping, 0, GroupId::FIRST, now_us, &[]);
+    }
+
+    fn note_round_trip(&self, sent_us: u64) {
+        let took_us = microseconds(self.environment.now()).saturating_sub(sent_us);
+        self.round_trip_us.store(took_us.max(1), Ordering::Relaxed);
+    }
+
     fn note_sign_of_life(&self) {
         self.last_sign_ms.store(milliseconds(self.environment.now()), Ordering::Relaxed);
         self.due_since_ms.store(0, Ordering::Relaxed);
     }
 
-    /// Finds out whether the other end still lives while something is awaited from it, and ends a
-    /// connection that nobody uses.
+    /// Finds out whether the other end still lives while something is awaited from it, measures now and then
+    /// how far away it is, and ends a connection that nobody uses.
     async fn keep_alive(self: Arc<Self>) {
-        loop {
+        for round in 0u64.. {
             let pause = self.environment.sleep(KEEPALIVE_INTERVAL);
             if let Select2::First(()) = E::Runtime::select2(self.ended.cancelled(), pause).await {
                 return;
@@ -297,8 +324,9 @@ impl<E: Environment> Connection<E> {
             } else if u128::from(silent_ms) >= SILENCE_MAX.as_millis() {
                 self.end(format!("the peer has been silent for {silent_ms} ms"));
             } else if u128::from(silent_ms) >= KEEPALIVE_INTERVAL.as_millis() {
-                // An ended connection needs no ping.
-                let _ = self.outbox.push(None, FrameKind::Ping, 0, GroupId::FIRST, 0, &[]);
+                self.ping();
+            } else if round.is_multiple_of(MEASURING_ROUNDS) {
+                self.ping();
             }
         }
     }
@@ -332,6 +360,10 @@ pub(crate) fn answer_of(frame: Frame) -> Result<Bytes, CallError> {
         FrameKind::Error => Err(RemoteError::decode(&frame.payload).into()),
         kind => Err(CallError::Failed { message: format!("unexpected answer {kind:?}") }),
     }
+}
+
+fn microseconds(moment: Moment) -> u64 {
+    u64::try_from(moment.since_origin().as_micros()).unwrap_or(u64::MAX)
 }
 
 fn milliseconds(moment: Moment) -> u64 {

@@ -88,6 +88,14 @@ impl<E: Environment> Link<E> {
         }
     }
 
+    /// How long the newest ping took to come back, if there is a connection and one has.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        match &self.lock().phase {
+            Phase::Up { connection } if !connection.is_ended() => connection.round_trip(),
+            _ => None,
+        }
+    }
+
     /// Ends the connection and makes no other.
     pub(crate) fn close(&self) {
         let phase = std::mem::replace(&mut self.lock().phase, Phase::Closed);

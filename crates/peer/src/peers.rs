@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_consensus::{GroupId, Member, NodeId};
@@ -88,6 +89,12 @@ impl<E: Environment> Peers<E> {
         let connection = self.connection(node, &member.peer_address, Lane::Control, deadlines.peer).await?;
         let request = CallRequest { kind: FrameKind::Request, group, application_kind: Some(kind), payload };
         connection.call(request, deadlines).await
+    }
+
+    /// How long the newest ping to `node` took to come back, if this node is connected to it and one has.
+    pub fn round_trip(&self, node: NodeId) -> Option<Duration> {
+        let link = self.inner.lock().links.get(&(node, Lane::Control)).cloned();
+        link?.round_trip()
     }
 
     /// Ends every connection; later calls fail.

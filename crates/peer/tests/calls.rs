@@ -389,3 +389,22 @@ async fn a_peer_that_does_not_read_makes_callers_wait_not_memory_grow() {
     assert!(queued * CALL_BYTES <= OUTBOX_BYTES_MAX + SOCKET_BYTES, "{queued} MiB were taken in");
     assert!(waited > 0);
 }
+
+#[tokio::test]
+async fn the_round_trip_to_a_peer_is_measured_while_there_is_a_connection() {
+    let environment = TokioEnvironment::new();
+    let (node, _directory) = start(&environment, 2).await;
+    let peers = peers_of(&environment, 1);
+    assert_eq!(peers.round_trip(node.id()), None, "there is no connection");
+    node.handler.gate.forget_permits(usize::MAX);
+    let slow = call(&peers, &node, request::GATED, b"slow", PATIENCE);
+    let measuring = async {
+        eventually(&environment, "a measurement", || peers.round_trip(node.id()).is_some()).await;
+        node.handler.gate.add_permits(1);
+    };
+    let (slow, ()) = futures::join!(slow, measuring);
+    assert_eq!(slow.expect("let through at last"), "slow");
+    assert!(peers.round_trip(node.id()).is_some_and(|it| it < PATIENCE));
+    peers.close();
+    assert_eq!(peers.round_trip(node.id()), None, "the connection was closed");
+}

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::client_arguments::{
     CompactArguments, DeleteArguments, EXIT_CODES, GetArguments, HistoryArguments, ListArguments,
@@ -15,9 +15,9 @@ use crate::client_arguments::{
 #[derive(Debug, Parser)]
 #[command(name = "quorate", version, propagate_version = true, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Arguments {
-    /// What to log: a level (error, warn, info, debug, trace) or filters by module, comma-separated.
-    #[arg(long, global = true, env = "QUORATE_LOG", default_value = "info", value_name = "FILTER")]
-    pub log: String,
+    /// What to log, and how.
+    #[command(flatten)]
+    pub logging: LoggingArguments,
 
     /// How many threads run the network and Raft; disk writes have threads of their own. By default half
     /// as many as there are cores.
@@ -27,6 +27,43 @@ pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// What is told on standard error and to collectors of traces.
+#[derive(Debug, Args)]
+pub struct LoggingArguments {
+    /// What to log: a level (error, warn, info, debug, trace) or filters by module, comma-separated.
+    #[arg(long, global = true, env = "QUORATE_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+
+    /// How lines of the log look.
+    #[arg(long, global = true, env = "QUORATE_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+
+    /// Send spans to this collector by OTLP over HTTP, such as http://localhost:4318.
+    #[cfg(feature = "otlp")]
+    #[arg(long, global = true, env = "QUORATE_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+
+    /// The share of requests whose spans are sent, 0 to 1.
+    #[cfg(feature = "otlp")]
+    #[arg(
+        long,
+        global = true,
+        env = "QUORATE_OTLP_SAMPLE_RATIO",
+        default_value_t = 1.0,
+        value_name = "RATIO"
+    )]
+    pub otlp_sample_ratio: f64,
+}
+
+/// How lines of the log look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// The commands.

@@ -12,15 +12,16 @@ mod node;
 mod repair;
 mod serve;
 mod signals;
+mod telemetry;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 use crate::arguments::{Arguments, Command};
 use crate::error::CommandError;
+use crate::telemetry::Telemetry;
 
 /// A request makes some dozens of short allocations; the C library spent a tenth of all processor time on
 /// them.
@@ -29,9 +30,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Err(error) = start_logging(&arguments.log) {
-        return fail(&format!("--log: '{}' is not a log filter: {error}", arguments.log), ExitCode::from(2));
-    }
+    let telemetry = match Telemetry::start(&arguments.logging) {
+        Ok(telemetry) => telemetry,
+        Err(error) => return fail(&error.to_string(), ExitCode::from(2)),
+    };
     stop_on_panic();
     let threads = arguments.worker_threads.map_or_else(worker_threads_default, usize::from);
     let runtime =
@@ -39,7 +41,9 @@ fn main() -> ExitCode {
             Ok(runtime) => runtime,
             Err(error) => return fail(&format!("cannot start: {error}"), ExitCode::FAILURE),
         };
-    match runtime.block_on(run(arguments.command)) {
+    let ended = runtime.block_on(run(arguments.command));
+    telemetry.stop();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_reader_gone() => ExitCode::SUCCESS,
         Err(error) => {
@@ -78,17 +82,6 @@ async fn run(command: Command) -> Result<(), CommandError> {
 fn worker_threads_default() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     (cores / 2).max(1)
-}
-
-fn start_logging(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
-    // openraft warns of every lost connection, again and again; who wants that says --log openraft=warn.
-    let filter = EnvFilter::builder().parse(format!("openraft=error,{filter}"))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
-    Ok(())
 }
 
 /// A panic is a broken invariant. One node must not go on in an unknown state, so the process ends.

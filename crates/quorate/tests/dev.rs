@@ -4,20 +4,8 @@ mod processes;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 
-use processes::{Process, get, quorate, read_until, run};
-
-/// A port whose two neighbours, and the three a hundred above, are free too.
-fn free_dev_port() -> u16 {
-    let is_free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    std::iter::repeat_with(|| {
-        20_000 + (std::process::id() as u16 % 1_000) * 30 + NEXT.fetch_add(3, Ordering::Relaxed)
-    })
-    .find(|port| (0..3).all(|node| is_free(port + node) && is_free(port + node + 100)))
-    .expect("some ports are free")
-}
+use processes::{Process, free_dev_port, get, quorate, read_until, run};
 
 fn start(data_directory: &Path, port: u16) -> (Process, Vec<String>) {
     let child = quorate()

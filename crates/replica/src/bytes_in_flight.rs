@@ -22,6 +22,11 @@ impl BytesInFlight {
         self.left.try_acquire_many(u32::try_from(bytes).ok()?).ok()
     }
 
+    /// Bytes that are taken.
+    pub(crate) fn used(&self) -> usize {
+        (self.total as usize).saturating_sub(self.left())
+    }
+
     /// Bytes that could still be taken.
     pub(crate) fn left(&self) -> usize {
         self.left.available_permits()

@@ -9,6 +9,7 @@ use quorate_consensus::encoding::{Decode, Encode};
 use quorate_consensus::{GroupId, NodeId, SnapshotMeta};
 use quorate_environment::{Environment, Moment};
 use quorate_peer::{PeerHandler, Refusal, RemoteError, SnapshotCheck};
+use tracing::Instrument;
 
 use crate::context::{Principal, RequestContext};
 use crate::leadership::{Leader, known_leader};
@@ -54,14 +55,15 @@ impl<E: Environment> PeerHandler<E> for Replica<E> {
         match kind {
             kind::WRITE => {
                 let write = ForwardedWrite::decode(payload).map_err(|error| malformed(from, &error))?;
-                tracing::trace!(%from, request = write.request_id, "a write was passed on to this node");
+                let span = forwarded_write_span(write.request_id, from);
+                span.in_scope(|| tracing::debug!("a write was passed on to this node"));
                 let context = RequestContext {
                     principal: Principal::Anonymous,
                     deadline,
                     request_id: write.request_id,
                     hops: write.hops,
                 };
-                Ok(WriteReply(self.write(&context, write.command).await).encode())
+                Ok(WriteReply(self.write(&context, write.command).instrument(span).await).encode())
             }
             kind::READ_INDEX => {
                 let request =
@@ -88,6 +90,11 @@ impl<E: Environment> Replica<E> {
         let round = self.inner().read_indexer.read_index(deadline).await;
         round.map(|read_index| read_index.index).map_err(|error| error.to_string())
     }
+}
+
+/// What a write does here that has arrived at another node. It bears the name that it was given there.
+fn forwarded_write_span(request_id: u64, from: NodeId) -> tracing::Span {
+    tracing::debug_span!("forwarded_write", request_id = %format_args!("{request_id:016x}"), %from)
 }
 
 /// Refuses what this release does not understand. It is certain then that nothing was done.

@@ -52,6 +52,11 @@ pub(crate) struct Ticket<'a> {
 }
 
 impl ProposalQueue {
+    /// How many writes wait.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
     /// Puts a write at the end. Nothing if the queue is closed.
     pub(crate) fn join(&self, waiting: Waiting) -> Option<Ticket<'_>> {
         let number = {

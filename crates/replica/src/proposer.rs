@@ -70,6 +70,11 @@ impl<E: Environment> Proposer<E> {
         (self.proposals.load(Ordering::Relaxed), self.commands.load(Ordering::Relaxed))
     }
 
+    /// How many writes wait to be proposed.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
     async fn run(&self) {
         loop {
             self.queue.arrived().await;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use quorate_environment::mutant::{self, Mutant};
 use quorate_environment::{Environment, Moment};
 use quorate_kv::{Budget, ChangesPage, KeyValue, RangePage, RangeQuery, Settings, UnavailableRevision};
+use tracing::Instrument;
 
 use crate::context::RequestContext;
 use crate::errors::ReadError;
@@ -142,7 +143,8 @@ impl<E: Environment> Replica<E> {
     /// Waits until the local state includes every write acknowledged before this call.
     pub(crate) async fn catch_up(&self, deadline: Moment) -> Result<(), ReadError> {
         let unavailable = |reason: String| ReadError::Unavailable { reason, retry_after: RETRY_AFTER };
-        let round = self.inner().read_indexer.read_index(deadline).await;
+        let round = self.inner().read_indexer.read_index(deadline);
+        let round = round.instrument(tracing::debug_span!("read_index")).await;
         let ReadIndex { index, began } = round.map_err(|error| match error {
             NoReadIndex::TooManyWait => ReadError::Overloaded { retry_after: RETRY_AFTER },
             NoReadIndex::NoRound(reason) => unavailable(reason),

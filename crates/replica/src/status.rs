@@ -47,6 +47,8 @@ pub struct MemberStatus {
     pub client_url: String,
     /// Whether it votes (otherwise it is a learner).
     pub voter: bool,
+    /// How long the newest ping to it took to come back, if this node is connected to it.
+    pub round_trip: Option<Duration>,
     /// On the leader: the last index known to be on that member's disk.
     pub matched_index: Option<u64>,
 }
@@ -104,6 +106,22 @@ pub struct WorkStatus {
     pub flush_total: Duration,
     /// How long the last one took.
     pub flush_last: Duration,
+    /// Bytes of entries in all of them.
+    pub flushed_bytes: u64,
+    /// Bytes of entries on their way to the disk.
+    pub unflushed_bytes: u64,
+    /// Bytes of entries in the log, roughly.
+    pub log_bytes: u64,
+    /// Bytes of the newest snapshot, 0 if there is none.
+    pub snapshot_bytes: u64,
+    /// Memory of what is applied but not in a checkpoint, roughly.
+    pub overlay_bytes: u64,
+    /// Bytes free on the disk when last measured.
+    pub disk_free_bytes: u64,
+    /// Writes that wait to be proposed.
+    pub queued_writes: u64,
+    /// Bytes of writes that this node works on.
+    pub write_bytes_in_flight: u64,
     /// Revisions that compaction gave up and that are still to be swept.
     pub sweep_backlog: u64,
     /// The number of the newest mark of a digest in its state, 0 if there was none.

@@ -40,6 +40,7 @@ impl<E: Environment> Replica<E> {
                 node_id: *node_id,
                 peer_address: inner.gate.address_of(*node_id, &member.peer_address),
                 client_url: inner.gate.client_url_of(*node_id, &member.client_url),
+                round_trip: inner.peers.round_trip(*node_id),
                 voter: membership.voter_ids().any(|voter| voter == *node_id),
                 matched_index: metrics
                     .replication
@@ -78,6 +79,14 @@ impl<E: Environment> Replica<E> {
             flushes: storage.flush_count,
             flush_total: storage.flush_total,
             flush_last: storage.flush_last,
+            flushed_bytes: storage.flushed_bytes,
+            unflushed_bytes: storage.log_unflushed_bytes,
+            log_bytes: storage.log_bytes,
+            snapshot_bytes: storage.snapshot_bytes,
+            overlay_bytes: storage.overlay_bytes,
+            disk_free_bytes: storage.disk_free_bytes,
+            queued_writes: inner.proposer.queued() as u64,
+            write_bytes_in_flight: inner.bytes_in_flight.used() as u64,
             sweep_backlog: state.compacted_revision.saturating_sub(state.swept_revision),
             digest_mark: inner.reader.digest_mark().unwrap_or(0),
             digests_compared: inner.upkeep.digests_compared.load(Ordering::Relaxed),

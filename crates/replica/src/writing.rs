@@ -16,6 +16,7 @@ use quorate_consensus::{Member, NodeId};
 use quorate_environment::{Environment, Moment};
 use quorate_kv::{Command, InvalidTransaction, Outcome};
 use quorate_peer::CallDeadlines;
+use tracing::Instrument;
 
 use crate::context::RequestContext;
 use crate::errors::WriteError;
@@ -122,7 +123,8 @@ impl<E: Environment> Replica<E> {
         if !self.has_room_for(command) {
             return Ok(Err(WriteError::DiskFull));
         }
-        match self.inner().proposer.propose(command.clone(), context.deadline).await {
+        let proposing = self.inner().proposer.propose(command.clone(), context.deadline);
+        match proposing.instrument(tracing::debug_span!("propose")).await {
             ProposeResult::Applied(outcome) => Ok(Ok(outcome)),
             ProposeResult::Unknown(reason) => Ok(Err(WriteError::Unknown { reason: reason.to_owned() })),
             ProposeResult::NotLeader => Err("this node leads no longer, or cannot reach a quorum".to_owned()),
@@ -148,7 +150,7 @@ impl<E: Environment> Replica<E> {
         let payload = forwarded.encode();
         let (inner, deadlines) = (self.inner(), self.deadlines_of_hop(context.deadline));
         let call = inner.peers.call(node_id, member, inner.group, kind::WRITE, &payload, deadlines);
-        let reply: Bytes = match call.await {
+        let reply: Bytes = match call.instrument(tracing::debug_span!("forward", to = %node_id)).await {
             Ok(reply) => reply,
             Err(error) if error.is_certainly_not_begun() => return Err(format!("leader {node_id}: {error}")),
             Err(error) => {

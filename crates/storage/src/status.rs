@@ -22,6 +22,8 @@ pub struct StorageStatus {
     pub log_unflushed_bytes: u64,
     /// Rounds of the log that were flushed since the node started.
     pub flush_count: u64,
+    /// Bytes of entries in all of them.
+    pub flushed_bytes: u64,
     /// How long the last round took.
     pub flush_last: Duration,
     /// How long all rounds took.

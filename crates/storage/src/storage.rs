@@ -262,6 +262,7 @@ impl<E: Environment> Storage<E> {
             log_bytes_since_snapshot: view.bytes_after(snapshot.map(|log_id| log_id.index())),
             log_unflushed_bytes: view.unflushed_bytes(),
             flush_count: flushes.count,
+            flushed_bytes: flushes.bytes,
             flush_last: flushes.last,
             flush_total: flushes.total,
             applied,

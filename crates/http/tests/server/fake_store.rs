@@ -196,6 +196,7 @@ fn status() -> Status {
         node_id: NodeId::new(member, 0xabc0 + member),
         peer_address: format!("127.0.0.1:{}", 7100 + member),
         client_url: if member == 3 { String::new() } else { format!("http://127.0.0.1:{}", 7000 + member) },
+        round_trip: (member > 1).then(|| Duration::from_micros(250 * member)),
         voter,
         matched_index,
     };

@@ -63,6 +63,18 @@ pub fn free_ports(count: usize) -> Vec<u16> {
     ports
 }
 
+/// A port for `quorate dev`: its two neighbours, and the three a hundred above, are free too. No other test of
+/// this process is given any port near it.
+pub fn free_dev_port() -> u16 {
+    loop {
+        let ports = free_ports(103);
+        let first = ports[0];
+        if [1, 2, 100, 101, 102].iter().all(|step| ports.contains(&(first + step))) {
+            return first;
+        }
+    }
+}
+
 /// A process that is killed when the test ends.
 pub struct Process(pub Child);
 

@@ -53,6 +53,8 @@ struct TailEntry {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct FlushCounters {
     pub(crate) count: u64,
+    /// Bytes of entries.
+    pub(crate) bytes: u64,
     pub(crate) last: Duration,
     pub(crate) total: Duration,
 }
@@ -237,6 +239,7 @@ impl LogView {
         self.flushed_sequence = self.flushed_sequence.max(sequence);
         self.unflushed_bytes -= bytes;
         self.flushes.count += 1;
+        self.flushes.bytes += bytes;
         self.flushes.last = took;
         self.flushes.total += took;
         while self.tail_bytes > self.tail_bytes_max

@@ -93,6 +93,7 @@ impl<E: Environment> LogWorker<E> {
     /// Writes all jobs, and what may ride along: in one batch, or, when more has queued up than fits into a
     /// segment, in several.
     fn write_round(&mut self, jobs: &[LogJob<E>]) -> Result<(), StorageFailure> {
+        let _span = tracing::debug_span!("flush_log", jobs = jobs.len()).entered();
         let started = self.environment.now();
         let sequence = jobs.iter().filter_map(LogJob::sequence).max().unwrap_or(self.sequence);
         let checkpoint = self.checkpoint.get();

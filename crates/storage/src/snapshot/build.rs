@@ -115,6 +115,7 @@ impl SnapshotWriter {
     }
 
     fn build(&self, tables: &StateTables) -> Result<KeptSnapshot, BuildError> {
+        let _span = tracing::debug_span!("build_snapshot").entered();
         let unfinished = self.shelf.unfinished_path();
         let io_failed = |error| BuildError::Failed(StorageFailure::io(BUILDING, &error));
         let cluster_id = self.identity.cluster_id();

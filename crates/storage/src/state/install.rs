@@ -37,6 +37,7 @@ fn failed(reason: impl ToString) -> StorageFailure {
 impl StateWorker {
     /// Replaces the state by what is in the file.
     pub(crate) fn install(&mut self, meta: &SnapshotMeta, file: SnapshotFile) -> Result<(), JobError> {
+        let _span = tracing::debug_span!("install_snapshot").entered();
         let checkpoint = self.mark.get();
         if meta.last_log_id <= checkpoint {
             let reason =

@@ -98,6 +98,7 @@ impl StateWorker {
     }
 
     fn checkpoint(&mut self, frozen: Frozen) -> Result<(), StorageFailure> {
+        let _span = tracing::debug_span!("checkpoint").entered();
         write_checkpoint(&frozen).map_err(|error| tables_failure("writing a checkpoint", error))?;
         self.core.thaw();
         self.mark.set(frozen.applied.last_log_id);
