@@ -323,9 +323,9 @@ impl<E: Environment> Connection<E> {
                 }
             } else if u128::from(silent_ms) >= SILENCE_MAX.as_millis() {
                 self.end(format!("the peer has been silent for {silent_ms} ms"));
-            } else if u128::from(silent_ms) >= KEEPALIVE_INTERVAL.as_millis() {
-                self.ping();
-            } else if round.is_multiple_of(MEASURING_ROUNDS) {
+            } else if u128::from(silent_ms) >= KEEPALIVE_INTERVAL.as_millis()
+                || round.is_multiple_of(MEASURING_ROUNDS)
+            {
                 self.ping();
             }
         }
