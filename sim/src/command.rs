@@ -20,18 +20,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use quorate_environment::mutant::{self, Mutant};
 use quorate_jepsen::jsonl::write_jsonl;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
+use crate::mutants::{self, Mutant};
+use crate::panics;
 use crate::plan::{self, Plan};
 use crate::recorder::Recorder;
 use crate::recorder::trace::TraceSink;
 use crate::report::{Report, Verdict, resident_kib_max};
 use crate::run::run;
-use crate::{mutants, panics};
 
 /// What the command line asks for.
 #[derive(Debug, Default)]
@@ -99,7 +99,7 @@ fn execute(arguments: Arguments) -> Result<Verdict, String> {
         start_logging(filter)?;
     }
     panics::remember();
-    mutant::activate(arguments.mutant);
+    mutants::activate(arguments.mutant);
     let scratch = tempfile::Builder::new()
         .prefix("quorate-sim-")
         .tempdir()
@@ -119,7 +119,7 @@ fn execute(arguments: Arguments) -> Result<Verdict, String> {
 /// A line for each mutant: its name and the properties that it may be convicted of, with tabs between.
 fn list_of_mutants() -> String {
     let line = |mutant: Mutant| [&[mutant.name()], mutants::properties(mutant)].concat().join("\t") + "\n";
-    Mutant::ALL.map(line).concat()
+    Mutant::all().map(line).collect()
 }
 
 /// Shows what nodes log. Off by default: formatting costs several times what the simulation does.

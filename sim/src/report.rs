@@ -50,6 +50,7 @@ pub struct Report {
     terms: u64,
     entries: u64,
     stands: u64,
+    coverage: BTreeMap<&'static str, u64>,
     /// Whether the history was checked to its end, and found good.
     history_checked: bool,
 }
@@ -78,6 +79,7 @@ impl Report {
             terms: summary.terms,
             entries: summary.entries,
             stands: summary.stands,
+            coverage: summary.coverage,
             history_checked: verdict == Verdict::Passed,
         }
     }

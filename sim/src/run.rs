@@ -16,16 +16,17 @@ use quorate_jepsen::checker::Limits;
 use crate::cluster::Cluster;
 use crate::environment::SimulatedEnvironment;
 use crate::environment::simulation::simulate;
+use crate::mutants;
 use crate::nemesis;
 use crate::oracles::Violation;
 use crate::oracles::agreement::{Agreement, Found};
 use crate::oracles::linearizability::{self, Search};
 use crate::oracles::vacuity::Observed;
 use crate::panics;
-use crate::plan::{ClientPlan, Plan};
+use crate::plan::Plan;
 use crate::power_loss;
 use crate::recorder::{NodeStatus, Recorder};
-use crate::workload::{Client, Ended, Workload, client_machine, key_name};
+use crate::workload::{Client, Ended, StoreClient, Workload, client_machine, key_name};
 
 /// The property of a new cluster.
 pub const CLUSTERS_FORM: &str = "a new cluster is ready in time";
@@ -49,6 +50,8 @@ const LAST_REPLICATION: Duration = Duration::from_millis(500);
 const WATCH_INTERVAL: Duration = Duration::from_millis(50);
 /// The clients that look whether nodes serve have numbers above those that work.
 const PROBE: u64 = 100;
+/// The client that restores settings then.
+const KEEPER: u64 = PROBE + 99;
 const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a run in which nothing wrong was seen proves nothing.
@@ -76,6 +79,12 @@ pub fn run(plan: &Plan, directory: &Path, recorder: &Arc<Recorder>) -> Result<()
         let evidence = panics::last_message().unwrap_or_else(|| panics::describe(panic.as_ref()));
         recorder.convict_afterwards(Violation::new(INVARIANT_BROKEN, evidence));
     }
+    if recorder.has_violation() {
+        return Ok(());
+    }
+    // Whoever judges must not have the bug that is judged.
+    mutants::activate(None);
+    recorder.judge_store().map_err(|missing| NotChecked::new(missing.to_string()))?;
     if recorder.has_violation() {
         return Ok(());
     }
@@ -120,8 +129,10 @@ impl Run<'_> {
 
     async fn phases(&self, cluster: &Arc<Cluster>) -> Option<()> {
         self.form().await?;
-        let workload = Workload::start(self.plan, cluster, self.recorder);
+        let mut workload = Workload::start(self.plan, cluster, self.recorder);
         self.suffer(cluster).await?;
+        workload.calm().await;
+        self.restore_settings(cluster).await?;
         let mut keys: Vec<Vec<u8>> = (0..self.plan.workload.keys).map(key_name).collect();
         keys.extend(self.serve(cluster).await?);
         self.complete_operations().await?;
@@ -195,6 +206,35 @@ impl Run<'_> {
         Some(())
     }
 
+    /// Whoever keeps the store undoes what keeps others from their work.
+    async fn restore_settings(&self, cluster: &Cluster) -> Option<()> {
+        let deadline = Instant::now() + SERVICE_LIMIT;
+        let environment = SimulatedEnvironment::new(cluster.network().clone());
+        let patience_ms = PROBE_PATIENCE.as_millis() as u64;
+        let (recorder, members) = (self.recorder.clone(), self.sound_members());
+        let mut keeper =
+            StoreClient::probe(environment, recorder.clone(), KEEPER, self.plan.members, patience_ms);
+        let restored = client_machine(KEEPER).spawn(async move {
+            for member in members.iter().cycle() {
+                if keeper.restore_settings(*member).await {
+                    return true;
+                }
+                if Instant::now() >= deadline || recorder.has_violation() {
+                    break;
+                }
+            }
+            false
+        });
+        match restored.await.expect("nobody kills clients") {
+            _ if self.recorder.has_violation() => None,
+            true => Some(()),
+            false => self.convict(
+                SERVICE_RETURNS,
+                format!("no node changes settings after {SERVICE_LIMIT:?}: {:?}", self.recorder.statuses()),
+            ),
+        }
+    }
+
     /// Every sound node serves a write and a read. The keys that were written.
     async fn serve(&self, cluster: &Cluster) -> Option<Vec<Vec<u8>>> {
         let deadline = Instant::now() + SERVICE_LIMIT;
@@ -251,8 +291,11 @@ impl Run<'_> {
     /// A client that has given up may have left a request behind that a server still works on: waits
     /// until no server has the time for that.
     async fn quiesce(&self) {
-        let impatience = |client: &ClientPlan| client.server_timeout_ms.saturating_sub(client.patience_ms);
-        let left_ms = self.plan.workload.clients.iter().map(impatience).max().unwrap_or(0);
+        let workload = &self.plan.workload;
+        let clients = workload.clients.iter().map(|client| (client.server_timeout_ms, client.patience_ms));
+        let others = workload.store_clients.iter().map(|it| (it.server_timeout_ms, it.patience_ms));
+        let impatience = |(server_ms, patience_ms): (u64, u64)| server_ms.saturating_sub(patience_ms);
+        let left_ms = clients.chain(others).map(impatience).max().unwrap_or(0);
         sleep(Duration::from_millis(left_ms) + LAST_REPLICATION).await;
     }
 

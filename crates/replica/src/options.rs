@@ -98,6 +98,10 @@ pub enum StartError {
     /// The state is damaged, and what it could be made from is out of reach.
     #[error("the state cannot be repaired: {0}")]
     Repair(String),
+    /// A record of the state turned out to be damaged while the log was applied to it. That is noted in the
+    /// data directory: the next start repairs it, or says that it has to be repaired.
+    #[error("{0}")]
+    Damaged(String),
     /// Raft refused to start.
     #[error("raft did not start: {0}")]
     Raft(String),

@@ -116,7 +116,7 @@ async fn open_storage<E: Environment>(repairer: &Repairer<'_, E>) -> Result<Stor
         }
         opened => opened?,
     };
-    storage.reconcile(directory.node_id()).await.map_err(|error| StartError::Raft(error.to_string()))?;
+    storage.reconcile(directory.node_id()).await.map_err(|error| not_started(&storage, &error))?;
     Ok(storage)
 }
 
@@ -146,7 +146,15 @@ async fn start_raft<E: Environment>(
         storage.state_store(),
     )
     .await
-    .map_err(|error| StartError::Raft(error.to_string()))
+    .map_err(|error| not_started(storage, &error))
+}
+
+/// Why Raft did not start: the storage knows better, if a record is damaged.
+fn not_started<E: Environment>(storage: &Storage<E>, error: &impl std::fmt::Display) -> StartError {
+    match storage.damage() {
+        Some(damage) => StartError::Damaged(damage.to_string()),
+        None => StartError::Raft(error.to_string()),
+    }
 }
 
 fn raft_config(options: &ReplicaOptions) -> Result<openraft::Config, StartError> {

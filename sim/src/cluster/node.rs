@@ -10,7 +10,7 @@ use madsim::plugin;
 use madsim::runtime::Handle;
 use quorate_environment::{Environment, Fact};
 use quorate_http::HttpOptions;
-use quorate_replica::{Replica, ReplicaFailure, ReplicaOptions};
+use quorate_replica::{Replica, ReplicaFailure, ReplicaOptions, StartError};
 use tokio_util::sync::CancellationToken;
 
 use crate::environment::{SimulatedEnvironment, Witness};
@@ -109,9 +109,10 @@ async fn serve(setup: &NodeSetup) -> Result<(), ReplicaFailure> {
         .listen(&setup.client_address)
         .await
         .map_err(|error| failed(format!("cannot listen for clients: {error}")))?;
-    let replica = Replica::start(environment.clone(), setup.options.clone())
-        .await
-        .map_err(|error| failed(format!("does not start: {error}")))?;
+    let replica = Replica::start(environment.clone(), setup.options.clone()).await.map_err(|error| {
+        let is_damage = matches!(error, StartError::Damaged(_));
+        ReplicaFailure { reason: format!("does not start: {error}"), is_damage }
+    })?;
     let stop_http = CancellationToken::new();
     let http_ended = CancellationToken::new();
     let options = HttpOptions { shutdown_grace: SHUTDOWN_GRACE, ..HttpOptions::default() };

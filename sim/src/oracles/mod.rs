@@ -12,6 +12,7 @@
 //! | [`digests`] | equal states at equal index | replicas are deterministic; etcd #13766 |
 //! | [`served`] | a node serves nothing older than it has served | openraft #1511 |
 //! | [`ages`] | an answer, linearizable or stale, is not older than it says | our API |
+//! | [`store`] | every answer is the one that the committed log leads to | the table there |
 //! | [`agreement`] | in the end all nodes have what was acknowledged | issue part 8 |
 //!
 //! [`vacuity`] watches the oracles: a run in which they were told nothing does not count.
@@ -23,6 +24,7 @@ pub mod entries;
 pub mod leaders;
 pub mod linearizability;
 pub mod served;
+pub mod store;
 mod timeline;
 pub mod vacuity;
 pub mod votes;

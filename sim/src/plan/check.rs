@@ -3,7 +3,12 @@
 
 use std::ops::RangeInclusive;
 
-use super::{DiskPlan, Fault, NetworkPlan, OperationMix, PLAN_VERSION, Plan, ReplicaPlan, Target};
+use quorate_kv::Setting;
+
+use super::{
+    DiskPlan, Fault, Job, NetworkPlan, OperationMix, PLAN_VERSION, Plan, ReplicaPlan, SettingPlan,
+    StoreClientPlan, Target,
+};
 
 /// More than this cannot be told apart by the last byte of an address, and proves nothing new.
 const MEMBERS_MAX: u64 = 9;
@@ -17,6 +22,8 @@ const TIMEOUT_MS_MAX: u64 = 60_000;
 const VALUE_BYTES_MAX: u64 = 1 << 20;
 /// The sizes of the log's files that make sense in a run.
 const LOG_SEGMENT_BYTES: RangeInclusive<u64> = 16 << 10..=1 << 20;
+/// More keys than these are no work for one client.
+const KEYS_MAX: u64 = 1_000;
 /// Greater weights, keys and sizes are mistakes.
 const NUMBER_MAX: u64 = 1 << 32;
 
@@ -46,7 +53,7 @@ fn check_workload(plan: &Plan) -> Result<(), String> {
     if workload.clients.is_empty() || workload.keys == 0 || workload.burst_ms == 0 {
         return Err("a run needs clients and keys, and time for clients to work".to_owned());
     }
-    if workload.clients.len() > CLIENTS_MAX {
+    if workload.clients.len() + workload.store_clients.len() > CLIENTS_MAX {
         return Err(format!("there are more than {CLIENTS_MAX} clients"));
     }
     at_most("duration_ms", workload.duration_ms, DURATION_MS_MAX)?;
@@ -65,6 +72,56 @@ fn check_workload(plan: &Plan) -> Result<(), String> {
         at_most("pause_ms_max", client.pause_ms_max, DURATION_MS_MAX).map_err(of_client)?;
         at_most("read_back_percent", client.read_back_percent, 100).map_err(of_client)?;
         check_mix(&client.mix).map_err(of_client)?;
+    }
+    for (position, client) in workload.store_clients.iter().enumerate() {
+        check_store_client(plan, client)
+            .map_err(|reason| format!("client {position} of the whole store: {reason}"))?;
+    }
+    Ok(())
+}
+
+fn check_store_client(plan: &Plan, client: &StoreClientPlan) -> Result<(), String> {
+    if let Some(home) = client.home {
+        check_member(plan, home)?;
+    }
+    between("patience_ms", client.patience_ms, 1, TIMEOUT_MS_MAX)?;
+    between("server_timeout_ms", client.server_timeout_ms, 1, TIMEOUT_MS_MAX)?;
+    at_most("pause_ms_max", client.pause_ms_max, DURATION_MS_MAX)?;
+    match &client.job {
+        Job::Lists { keys, step_ms } => {
+            at_most("step_ms", *step_ms, DURATION_MS_MAX)?;
+            between("keys", *keys, 1, KEYS_MAX)
+        }
+        Job::Bank { accounts, step_ms } => {
+            at_most("step_ms", *step_ms, DURATION_MS_MAX)?;
+            between("accounts", *accounts, 2, KEYS_MAX)
+        }
+        Job::Ranges { keys, page_keys_max } => {
+            between("page_keys_max", *page_keys_max, 1, KEYS_MAX)?;
+            between("keys", *keys, 1, KEYS_MAX)
+        }
+        Job::Sessions { keys, ttl_ms, twice_percent } => {
+            between("ttl_ms", *ttl_ms, 1, TIMEOUT_MS_MAX)?;
+            at_most("twice_percent", *twice_percent, 100)?;
+            between("keys", *keys, 1, KEYS_MAX)
+        }
+        Job::Past { old_percent } => at_most("old_percent", *old_percent, 100),
+        Job::Keeper { compact_percent, settings } => {
+            at_most("compact_percent", *compact_percent, 100)?;
+            settings.iter().try_for_each(check_setting)
+        }
+        Job::Quota { bytes, value_bytes } => {
+            between("bytes", *bytes, 1, NUMBER_MAX)?;
+            between("value_bytes", *value_bytes, 1, VALUE_BYTES_MAX)
+        }
+    }
+}
+
+fn check_setting(plan: &SettingPlan) -> Result<(), String> {
+    let setting =
+        Setting::from_name(&plan.name).ok_or_else(|| format!("there is no setting {}", plan.name))?;
+    if plan.values.is_empty() || !plan.values.iter().all(|value| setting.allows(*value)) {
+        return Err(format!("the setting {} cannot be {:?}", plan.name, plan.values));
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! everything happens a little is a run in which nothing happens enough; half of the kinds, chosen
 //! anew for each seed, reach combinations that all of them together never would.
 
+use super::derive_store::store_clients;
 use super::dice::Dice;
 use super::{
     Broken, BrokenHow, ClientPlan, DiskPlan, Fault, NetworkPlan, OperationMix, PLAN_VERSION, Plan,
@@ -14,6 +15,8 @@ use super::{
 const PLAN_STREAM: u64 = 0;
 /// The dice of what plans did not say from the beginning: the rest of a seed's plan stays as it was.
 const LATER_STREAM: u64 = u64::MAX;
+/// The dice of what clients do with more than single keys.
+const STORE_STREAM: u64 = u64::MAX - 1;
 /// The dice of bits that flip.
 const DAMAGE_STREAM: u64 = u64::MAX - 2;
 /// The least number of operations that a run must see answered.
@@ -29,14 +32,20 @@ pub fn derive(seed: u64) -> Plan {
     let log_segment_bytes = 1 << later_dice.range(14..=20);
     put_disk_errors(&mut later_dice, members, &mut faults);
     flip_bits(&mut Dice::new(seed, DAMAGE_STREAM), (members, duration_ms), &mut faults);
+    let network = network(&mut dice);
+    let disk = disk(&mut dice);
+    let replica = replica(&mut dice, log_segment_bytes);
+    let mut workload = workload(&mut dice, members, duration_ms);
+    let mut store_dice = Dice::new(seed, STORE_STREAM);
+    workload.store_clients = store_clients(&mut store_dice, members, workload.value_bytes_max);
     Plan {
         version: PLAN_VERSION,
         seed,
         members,
-        network: network(&mut dice),
-        disk: disk(&mut dice),
-        replica: replica(&mut dice, log_segment_bytes),
-        workload: workload(&mut dice, members, duration_ms),
+        network,
+        disk,
+        replica,
+        workload,
         broken_for_ever: broken(&mut dice, members),
         faults,
     }
@@ -79,10 +88,10 @@ fn workload(dice: &mut Dice, members: u64, duration_ms: u64) -> WorkloadPlan {
     // Each operation costs real time. A seed asks either steadily and not too often, or in bursts in which
     // clients get into each other's way.
     let (burst_ms, rest_ms, pause_ms_max) = if dice.chance(50) {
-        (1_000, 0, 2_000 * count / dice.pick(&[30, 60, 120]))
+        (1_000, 0, 2_000 * count / dice.pick(&[20, 36, 72]))
     } else {
         let burst_ms = dice.range(100..=300);
-        (burst_ms, burst_ms * count, dice.pick(&[0, 3]))
+        (burst_ms, burst_ms * count * 7 / 4, dice.pick(&[0, 3]))
     };
     let mix = mix(dice);
     // Sticky clients stay with a node that has lost its cluster; others would leave it at once.
@@ -96,6 +105,7 @@ fn workload(dice: &mut Dice, members: u64, duration_ms: u64) -> WorkloadPlan {
         keys,
         value_bytes_max,
         clients,
+        store_clients: Vec::new(),
     }
 }
 

@@ -9,14 +9,17 @@
 
 mod check;
 pub mod derive;
+mod derive_store;
 pub mod dice;
 pub mod faults;
+pub mod store_workload;
 pub mod workload;
 
 use serde::{Deserialize, Serialize};
 
 pub use derive::derive;
 pub use faults::{Fault, PlannedFault, Target};
+pub use store_workload::{Job, SettingPlan, StoreClientPlan};
 pub use workload::{ClientPlan, OperationMix, WorkloadPlan};
 
 /// The version of the plan's form. A plan of another version is refused.

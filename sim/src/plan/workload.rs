@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::store_workload::StoreClientPlan;
+
 /// What all clients do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,8 +20,11 @@ pub struct WorkloadPlan {
     pub keys: u64,
     /// The longest value, in bytes.
     pub value_bytes_max: u64,
-    /// The clients.
+    /// The clients of single keys.
     pub clients: Vec<ClientPlan>,
+    /// The clients that do more. Plans from before there were such do not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub store_clients: Vec<StoreClientPlan>,
 }
 
 /// What one client does: one operation after the other.

@@ -3,12 +3,14 @@
 //! Nodes, clients and the nemesis tell the recorder what happens; it stamps each event with the virtual
 //! time and hands it to the oracles that want it. The first violation ends the run.
 
+mod store;
 pub mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use madsim::time::TimeHandle;
 use quorate_environment::Fact;
 use quorate_jepsen::history::{NemesisEvent, OperationIndex};
@@ -21,6 +23,7 @@ use crate::oracles::digests::Digests;
 use crate::oracles::entries::Entries;
 use crate::oracles::leaders::Leaders;
 use crate::oracles::served::Served;
+use crate::oracles::store::{self as store_oracle, Coverage, LogEntry};
 use crate::oracles::votes::Votes;
 use crate::oracles::{Judgement, NodeName, Violation};
 
@@ -94,6 +97,8 @@ struct Seen {
     digests: Digests,
     served: Served,
     ages: Ages,
+    store: store_oracle::Seen,
+    coverage: Coverage,
 }
 
 /// What a run came to, in numbers.
@@ -121,6 +126,8 @@ pub struct Summary {
     pub entries: u64,
     /// Indexes at which a node's state stood.
     pub stands: u64,
+    /// What of the store was met, and how often.
+    pub coverage: Coverage,
 }
 
 impl Recorder {
@@ -142,6 +149,8 @@ impl Recorder {
                 digests: Digests::default(),
                 served: Served::default(),
                 ages: Ages::default(),
+                store: store_oracle::Seen::default(),
+                coverage: Coverage::default(),
             }),
         }
     }
@@ -317,9 +326,14 @@ impl Recorder {
     /// A stale read, sent at `invoked_ns`, was answered by `member` from the state at `revision`, which is
     /// `age_ns` old, if the member can say.
     pub fn served_stale(&self, member: u64, invoked_ns: u64, age_ns: Option<u64>, revision: u64) {
+        self.count_answered();
+        self.shown_stale(member, invoked_ns, age_ns, revision);
+    }
+
+    /// The same of a read that is counted elsewhere.
+    pub fn shown_stale(&self, member: u64, invoked_ns: u64, age_ns: Option<u64>, revision: u64) {
         let now_ns = self.now_ns();
         let mut seen = self.seen();
-        seen.answered += 1;
         let judgement = seen.served.observe(member, invoked_ns, now_ns, revision);
         seen.judge(now_ns, judgement);
         if let Some(age_ns) = age_ns {
@@ -348,7 +362,7 @@ impl Recorder {
         Summary {
             violation: seen.violations.first().cloned(),
             virtual_ns: seen.last_time_ns,
-            operations: seen.history.operations().len() as u64,
+            operations: seen.store.operations.len() as u64,
             answered: seen.answered,
             trace_hash: seen.trace.hash(),
             faults: faults(Installed::Yes),
@@ -357,6 +371,7 @@ impl Recorder {
             terms: seen.leaders.terms(),
             entries: seen.entries.count(),
             stands: seen.digests.count(),
+            coverage: seen.coverage.clone(),
         }
     }
 
@@ -396,6 +411,10 @@ impl Seen {
             Fact::Applied { term, index, proposal, .. } => {
                 let bytes = proposal.len();
                 self.say(now_ns, who, format_args!("applies {index} of term {term}, {bytes} bytes"));
+                self.store.log.entry(index).or_insert_with(|| LogEntry {
+                    applied_ns: now_ns,
+                    proposal: Bytes::copy_from_slice(proposal),
+                });
                 let judgement = self.entries.observe(member, index, term, proposal);
                 self.judge(now_ns, judgement);
             }
@@ -407,6 +426,7 @@ impl Seen {
                         "stands at {index} of term {term}, revision {revision}, digest {digest:032x}"
                     ),
                 );
+                self.store.states.entry(index).or_insert((revision, digest));
                 let judgement = self.digests.observe(member, index, term, revision, digest);
                 self.judge(now_ns, judgement);
             }

@@ -10,8 +10,10 @@ use quorate_environment::{Environment, Moment};
 use quorate_jepsen::store::{Expected, StoreAnswer, StoreCall};
 
 use super::http::{Answer, Connections, NoAnswer};
-use super::request::{Said, read_details, request, said};
+use super::request::{Said, asked, read_details, said};
+use super::wire;
 use crate::environment::SimulatedEnvironment;
+use crate::oracles::store::{Asked, Told};
 use crate::oracles::{Violation, agreement::Found};
 use crate::plan::dice::Dice;
 use crate::plan::{ClientPlan, WorkloadPlan};
@@ -243,8 +245,25 @@ impl Client {
         consistency: Consistency,
     ) -> Result<Answer, NoAnswer> {
         let deadline = self.environment.now() + self.patience;
-        let request = request(call, key, consistency, self.server_timeout);
-        self.connections.request(member, request, deadline).await
+        let asked = asked(call, key, consistency);
+        let request = wire::request(&asked, self.server_timeout);
+        let operation = self.recorder.ask(self.number, member, asked.clone());
+        let exchanged = self.connections.request(member, request, deadline).await;
+        self.recorder.told(operation, self.told(member, &asked, &exchanged));
+        exchanged
+    }
+
+    /// What the client is told. An answer that the API does not give is a violation.
+    fn told(&self, member: u64, asked: &Asked, exchanged: &Result<Answer, NoAnswer>) -> Told {
+        let answer = match exchanged {
+            Ok(answer) => answer,
+            Err(NoAnswer::NotSent(_)) => return Told::NotSent,
+            Err(NoAnswer::Lost(_)) => return Told::Unknown,
+        };
+        wire::told(asked, answer).unwrap_or_else(|reason| {
+            self.recorder.convict(Violation::new(ANSWERS_FIT, format!("n{member}: {reason}")));
+            Told::Unknown
+        })
     }
 
     /// What an exchange means. An answer that the API does not give is a violation.

@@ -1,16 +1,16 @@
-//! Calls as HTTP requests, and HTTP answers as what they say.
+//! The calls of a history of single keys: what they ask for, and what answers say to them.
 
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, StatusCode, header};
-use http_body_util::Full;
+use http::StatusCode;
 use hyper::body::Bytes;
-use quorate_api::{
-    Condition, Consistency, ErrorBody, ErrorCode, KEY_PATH_PREFIX, condition, headers, key, query,
-};
+use quorate_api::{Condition, Consistency, ErrorBody, ErrorCode, headers};
 use quorate_jepsen::store::{Expected, StoreAnswer, StoreCall};
+use quorate_kv::Command;
 
 use super::http::Answer;
+use super::wire::{entity_tag, number};
+use crate::oracles::store::Asked;
 
 /// What an answer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,38 +32,26 @@ pub(super) struct ReadDetails {
     pub(super) age: Option<Duration>,
 }
 
-/// The request for a call.
-pub(super) fn request(
-    call: &StoreCall,
-    key: &[u8],
-    consistency: Consistency,
-    timeout: Duration,
-) -> Request<Full<Bytes>> {
-    let mut path = format!(
-        "{KEY_PATH_PREFIX}{}?{}={}",
-        key::encode_key(key),
-        query::TIMEOUT,
-        query::format_timeout(timeout)
-    );
-    if consistency == Consistency::Stale {
-        path.push_str(&format!("&{}={}", query::CONSISTENCY, consistency.name()));
-    }
-    let (method, condition) = match call {
-        StoreCall::Get => (Method::GET, Condition::Always),
-        StoreCall::Put { .. } => (Method::PUT, Condition::Always),
-        StoreCall::PutIf { expected: Expected::Absent, .. } => (Method::PUT, Condition::Absent),
-        StoreCall::PutIf { expected: Expected::Revision(revision), .. } => {
-            (Method::PUT, Condition::RevisionIs(*revision))
+/// What a call asks for.
+pub(super) fn asked(call: &StoreCall, key: &[u8], consistency: Consistency) -> Asked {
+    let key = Bytes::copy_from_slice(key);
+    let command = match call {
+        StoreCall::Get => return Asked::Get { key, revision: None, consistency },
+        StoreCall::Put { value } => put(key, value, Condition::Always),
+        StoreCall::PutIf { expected: Expected::Absent, value } => put(key, value, Condition::Absent),
+        StoreCall::PutIf { expected: Expected::Revision(revision), value } => {
+            put(key, value, Condition::RevisionIs(*revision))
         }
-        StoreCall::Delete => (Method::DELETE, Condition::Always),
-        StoreCall::DeleteIf { revision } => (Method::DELETE, Condition::RevisionIs(*revision)),
+        StoreCall::Delete => Command::Delete { key, condition: Condition::Always },
+        StoreCall::DeleteIf { revision } => {
+            Command::Delete { key, condition: Condition::RevisionIs(*revision) }
+        }
     };
-    let mut builder = Request::builder().method(method).uri(path).header(header::HOST, "quorate");
-    if let Some((name, value)) = condition::header_of_condition(condition) {
-        builder = builder.header(name, value);
-    }
-    let body = call.value().map(Bytes::copy_from_slice).unwrap_or_default();
-    builder.body(Full::new(body)).expect("keys are encoded and numbers are digits")
+    Asked::Write { command, session: None }
+}
+
+fn put(key: Bytes, value: &[u8], condition: Condition) -> Command {
+    Command::Put { key, value: Bytes::copy_from_slice(value), condition }
 }
 
 /// What the answer to a call says. An answer that our API does not give is an error.
@@ -100,7 +88,14 @@ fn refusal(call: &StoreCall, conditional: bool, answer: &Answer) -> Result<Said<
         }
         (ErrorCode::PreconditionFailed, _) if conditional => Ok(Said::Answer(StoreAnswer::Mismatch)),
         (code, _) if code.outcome_unknown() => Ok(Said::Unknown),
+        // A node whose disk was damaged says so until it has stopped.
+        (ErrorCode::Damaged, _) => Ok(Said::Refused(code)),
         (code, _) if code.is_retryable() => Ok(Said::Refused(code)),
+        // Settings change while clients work.
+        (
+            ErrorCode::ValueTooLarge | ErrorCode::QuotaExceeded,
+            StoreCall::Put { .. } | StoreCall::PutIf { .. },
+        ) => Ok(Said::Refused(code)),
         _ => Err(unexpected()),
     }
 }
@@ -116,24 +111,10 @@ pub(super) fn read_details(answer: &Answer) -> Result<ReadDetails, String> {
     Ok(ReadDetails { revision: number(&answer.headers, headers::REVISION)?, age })
 }
 
-fn number(headers: &HeaderMap, name: &str) -> Result<u64, String> {
-    let value = headers.get(name).ok_or_else(|| format!("an answer has no {name}"))?;
-    value
-        .to_str()
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .ok_or_else(|| format!("{name} is {value:?}, not a number"))
-}
-
-fn entity_tag(headers: &HeaderMap) -> Result<u64, String> {
-    let tag = headers.get(header::ETAG).ok_or("an answer has no entity tag")?;
-    condition::parse_entity_tag(tag.as_bytes())
-        .ok_or_else(|| format!("the entity tag {tag:?} is not a revision"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderMap;
 
     fn answer(status: u16, name: &'static str, value: &'static str, body: &'static str) -> Answer {
         let mut headers = HeaderMap::new();
@@ -172,7 +153,10 @@ mod tests {
         let put = StoreCall::Put { value: vec![1] };
         assert!(said(&put, &error(ErrorCode::PreconditionFailed)).is_err(), "it was not conditional");
         assert!(said(&put, &error(ErrorCode::KeyNotFound)).is_err());
-        assert!(said(&StoreCall::Get, &error(ErrorCode::Damaged)).is_err());
+        assert!(
+            said(&StoreCall::Get, &error(ErrorCode::Compacted)).is_err(),
+            "it is the newest that is asked for"
+        );
         assert!(said(&StoreCall::Get, &answer(200, "x", "y", "value")).is_err(), "no entity tag");
         assert!(said(&put, &answer(500, "x", "y", "oops")).is_err());
     }
