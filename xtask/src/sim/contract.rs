@@ -74,6 +74,9 @@ pub struct Report {
     /// to come in the middle of a disk operation and came at a quiet moment.
     #[serde(default)]
     pub faults_indeterminate: BTreeMap<String, u64>,
+    /// What of the store was met, and how often: everything that the simulator counts, 0 included.
+    #[serde(default)]
+    pub coverage: BTreeMap<String, u64>,
     /// Whether the history was checked to its end, and found good. A run passes only with that.
     #[serde(default)]
     pub history_checked: bool,
@@ -142,7 +145,7 @@ mod tests {
 
     const PASSED: &str = r#"{"seed":7,"verdict":"passed","virtual_seconds":31.5,"operations":400,
         "trace_hash":"ab","faults":{"kill":2},"history_checked":true,"resident_kib_max":1000,
-        "coverage":{"new":"field"}}"#;
+        "coverage":{"pages":3},"new":"field"}"#;
     const NOT_CHECKED: &str = r#"{"seed":7,"verdict":"not_checked","evidence":"given up","virtual_seconds":31.5,
         "operations":400,"trace_hash":"ab","history_checked":false,"resident_kib_max":1000}"#;
     const FAILED: &str = r#"{"seed":7,"verdict":"failed","property":"linearizable","evidence":"k1",
@@ -162,7 +165,7 @@ mod tests {
     #[test]
     fn a_report_that_agrees_with_the_exit_code_is_believed() {
         assert!(matches!(interpret(Some(0), Some(PASSED), "", String::new()), Outcome::Passed(report)
-            if report.seed == 7 && report.faults["kill"] == 2));
+            if report.seed == 7 && report.faults["kill"] == 2 && report.coverage["pages"] == 3));
         assert!(matches!(interpret(Some(1), Some(FAILED), "", String::new()), Outcome::Violated(report)
             if report.property.as_deref() == Some("linearizable")));
     }

@@ -29,7 +29,11 @@ pub struct Summary {
     operations_min: Option<u64>,
     resident_kib_max: u64,
     faults: BTreeMap<String, FaultCounts>,
+    coverage: BTreeMap<String, u64>,
 }
+
+/// So many seeds together have to meet everything that the simulator counts.
+const SEEDS_THAT_MEET_ALL: u64 = 100;
 
 impl Summary {
     /// Counts one seed.
@@ -58,6 +62,9 @@ impl Summary {
         self.virtual_seconds += report.virtual_seconds;
         self.operations += report.operations;
         self.resident_kib_max = self.resident_kib_max.max(report.resident_kib_max);
+        for (event, count) in &report.coverage {
+            *self.coverage.entry(event.clone()).or_default() += count;
+        }
         for (kind, count) in &report.faults {
             self.faults.entry(kind.clone()).or_default().installed += count;
         }
@@ -77,6 +84,15 @@ impl Summary {
     /// Whether every seed that ran passed.
     pub fn all_passed(&self) -> bool {
         self.passed == self.seeds()
+    }
+
+    /// What should have been met by now and never was: the clients that are there for it prove nothing.
+    pub fn never_met(&self) -> Vec<&str> {
+        if self.seeds() < SEEDS_THAT_MEET_ALL {
+            return Vec::new();
+        }
+        let never = self.coverage.iter().filter(|(_, count)| **count == 0);
+        never.map(|(event, _)| event.as_str()).collect()
     }
 
     /// The totals in words.
@@ -120,6 +136,14 @@ impl fmt::Display for Described<'_> {
             }
         }
         writeln!(f)?;
+        write!(f, "met in the store:")?;
+        for (event, count) in &summary.coverage {
+            write!(f, " {event} {count},")?;
+        }
+        writeln!(f, " and no more")?;
+        for event in summary.never_met() {
+            writeln!(f, "NEVER MET in {} seeds: {event}", summary.seeds())?;
+        }
         write!(f, "sim: {} passed, {} failed", summary.passed, summary.violated + summary.broken)?;
         if summary.broken > 0 {
             write!(f, " (in {} the harness broke)", summary.broken)?;

@@ -12,7 +12,7 @@ use super::simulator::{Job, Origin, Simulator, Trace};
 use super::{Arguments, determinism, mutants, run_with};
 
 /// Behaves by its seed: 13 violates, 14 panics, 15 hangs, 16 forgets its report, 17 differs from run to
-/// run, 19 does not check its history; `weak` is convicted from seed 5 on, `strong` never, and
+/// run, 19 does not check its history, from 200 on no pages are met; `weak` is convicted from seed 5 on, `strong` never, and
 /// `odd` of what it does not do.
 const FAKE_SIMULATOR: &str = r#"
 seed=0 mutant= trace= output=
@@ -33,7 +33,9 @@ if [ -n "$trace" ] && [ "$trace" != - ]; then
     [ "$seed" = 17 ] && echo "0.2 process $$" >> "$trace"
 fi
 [ "$trace" = - ] && echo "0.1 started $seed"
-totals='"virtual_seconds":30.5,"operations":300,"trace_hash":"00","faults":{"kill":2},"faults_indeterminate":{"kill":1},"history_checked":true,"resident_kib_max":2048'
+pages=1
+[ "$seed" -ge 200 ] && pages=0
+totals='"virtual_seconds":30.5,"operations":300,"trace_hash":"00","faults":{"kill":2},"faults_indeterminate":{"kill":1},"history_checked":true,"resident_kib_max":2048,"coverage":{"pages":'$pages'}'
 violated() {
     if [ -n "$output" ]; then mkdir -p "$output" && echo '{}' > "$output/plan.json"; fi
     printf '{"seed":%s,"verdict":"failed","property":"linearizable","evidence":"two\\nlines",%s}\n' "$seed" "$totals"
@@ -110,11 +112,23 @@ fn a_campaign_in_which_all_seeds_pass_adds_them_up() {
         "3600 operations",
         "2 MiB",
         "kill 24 (0, 12)",
+        "pages 12,",
         "12 passed, 0 failed",
     ] {
         assert!(text.contains(expected), "no {expected:?} in {text}");
     }
     assert!(!stage.failures().exists(), "a campaign without failures left a folder");
+}
+
+#[test]
+fn what_many_seeds_never_meet_is_told() {
+    let stage = Stage::new();
+    assert_eq!(stage.campaign(101..=201).never_met(), [] as [&str; 0]);
+    assert_eq!(stage.campaign(200..=298).never_met(), [] as [&str; 0], "too few to tell");
+    let summary = stage.campaign(200..=299);
+    assert_eq!(summary.never_met(), ["pages"]);
+    let text = summary.describe(Duration::from_secs(6)).to_string();
+    assert!(text.contains("NEVER MET in 100 seeds: pages"), "{text}");
 }
 
 #[test]
