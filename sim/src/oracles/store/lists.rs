@@ -1,6 +1,8 @@
 //! Transactions that read lists and append to them are strictly serializable: the check is
 //! `quorate-jepsen`'s, which knows nothing of revisions, of the log or of the state machine.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use quorate_api::OperationAnswer;
 use quorate_jepsen::transactions::{
@@ -18,6 +20,8 @@ pub const LISTS_IN_ORDER: &str = "transactions on lists are strictly serializabl
 /// What the keys of lists begin with.
 pub const LISTS: &str = "list/";
 const SEPARATOR: char = ',';
+/// More than a client ever gives up on.
+const PROCESSES_PER_CLIENT: u64 = 100_000;
 
 /// A list with one more element.
 pub fn appended(list: Option<&[u8]>, element: &str) -> Bytes {
@@ -30,9 +34,14 @@ pub fn appended(list: Option<&[u8]>, element: &str) -> Bytes {
 /// Judges the history of all transactions on lists.
 pub(super) fn check(operations: &[StoreOperation]) -> Judgement {
     let mut history = TransactionHistory::new();
+    // A client that has given up on a transaction goes on as another process, since that may still be done.
+    let mut given_up: BTreeMap<u64, u64> = BTreeMap::new();
     for operation in operations {
         if let Some(transaction) = on_lists(&operation.asked) {
-            record(&mut history, operation, transaction);
+            let given_up = given_up.entry(operation.client).or_default();
+            let process = operation.client * PROCESSES_PER_CLIENT + *given_up;
+            record(&mut history, process, operation, transaction);
+            *given_up += u64::from(operation.told == Told::Unknown);
         }
     }
     let broken = |evidence| Err(Violation::new(LISTS_IN_ORDER, evidence));
@@ -62,10 +71,15 @@ fn on_lists(asked: &Asked) -> Option<&Transaction> {
 
 /// Records what the transaction did. If its comparisons failed, nothing was appended, and something else
 /// was read.
-fn record(history: &mut TransactionHistory, operation: &StoreOperation, transaction: &Transaction) {
+fn record(
+    history: &mut TransactionHistory,
+    process: u64,
+    operation: &StoreOperation,
+    transaction: &Transaction,
+) {
     let begin = |history: &mut TransactionHistory, operations: &[Operation]| {
         let steps: Vec<Step> = operations.iter().map(|operation| step(history, operation, None)).collect();
-        history.invoke(operation.client, &steps, operation.invoked_ns, 0)
+        history.invoke(process, &steps, operation.invoked_ns, 0)
     };
     let ended_ns = operation.completed_ns.unwrap_or(operation.invoked_ns);
     match &operation.told {
