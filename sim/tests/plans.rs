@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use quorate_sim::plan::{Broken, BrokenHow, Fault, OperationMix, Plan, PlannedFault, Target, derive};
+use quorate_sim::plan::{Broken, BrokenHow, Fault, Job, OperationMix, Plan, PlannedFault, Target, derive};
 
 /// A plan of version 1 with a fault of every kind. It must stay readable: kept failures are such files.
 const VERSION_1: &str = include_str!("data/plan-version-1.json");
@@ -47,6 +47,7 @@ fn a_few_seeds_see_every_kind_of_fault() {
         "delay",
         "disk full",
         "failed sync",
+        "flipped bits",
         "isolate",
         "isolate leader",
         "kill",
@@ -62,6 +63,21 @@ fn a_few_seeds_see_every_kind_of_fault() {
         "split",
     ];
     assert_eq!(names, BTreeSet::from(all));
+}
+
+#[test]
+fn a_few_seeds_see_every_kind_of_work() {
+    let jobs = (0..50).flat_map(|seed| derive(seed).workload.store_clients).map(|client| match client.job {
+        Job::Lists { .. } => "lists",
+        Job::Bank { .. } => "bank",
+        Job::Ranges { .. } => "ranges",
+        Job::Sessions { .. } => "sessions",
+        Job::Past { .. } => "past",
+        Job::Keeper { .. } => "keeper",
+        Job::Quota { .. } => "quota",
+    });
+    let all = ["bank", "keeper", "lists", "past", "quota", "ranges", "sessions"];
+    assert_eq!(jobs.collect::<BTreeSet<&str>>(), BTreeSet::from(all));
 }
 
 #[track_caller]
