@@ -242,6 +242,20 @@ fn an_unknown_delete_explains_one_absence_and_not_two() {
 }
 
 #[test]
+fn an_unknown_write_takes_a_revision_of_its_own() {
+    let between = |second: u64| {
+        history(vec![
+            (put("a"), written(5), 0, 9),
+            (StoreCall::Delete, deleted(6), 10, 19),
+            (put("b"), None, 20, 29),
+            (StoreCall::Delete, deleted(second), 30, 39),
+        ])
+    };
+    assert_passes(&between(8));
+    assert_eq!(convicted(&between(7)).operation, 3);
+}
+
+#[test]
 fn unknown_writes_are_spent_so_that_the_able_ones_are_left() {
     // Either unknown write explains the first refusal, but only the one without a condition the second.
     assert_passes(&history(vec![

@@ -61,13 +61,10 @@ fn agree<M: Model, O: Object<M::Call> + Default>(history: &History<M::Call>) -> 
     Ok(())
 }
 
-/// Room between two revisions of a history for the revisions that it does not mention.
-const ROOM: u64 = 100;
-
 /// Revisions that a history of the store may mention.
 const REVISION_MAX: u64 = 6;
 
-/// One key of the store, with revisions multiplied by [`ROOM`].
+/// One key of the store.
 #[derive(Clone, Default)]
 struct PlainKey {
     content: Option<(Vec<u8>, u64)>,
@@ -82,14 +79,15 @@ impl PlainKey {
 
     /// A write whose revision is not told takes any revision, mentioned or not.
     fn set_somewhere(&self, value: &[u8]) -> Vec<Self> {
-        let mentioned = (1..=REVISION_MAX).map(|revision| revision * ROOM);
-        mentioned.chain([self.last_revision + 1]).filter_map(|revision| self.set(value, revision)).collect()
+        // Past the largest that is mentioned, the smallest leaves the most room.
+        let last = REVISION_MAX.max(self.last_revision) + 1;
+        (1..=last).filter_map(|revision| self.set(value, revision)).collect()
     }
 
     fn holds(&self, expected: Expected) -> bool {
         match (expected, &self.content) {
             (Expected::Absent, content) => content.is_none(),
-            (Expected::Revision(wanted), Some((_, revision))) => wanted * ROOM == *revision,
+            (Expected::Revision(wanted), Some((_, revision))) => wanted == *revision,
             (Expected::Revision(_), None) => false,
         }
     }
@@ -102,7 +100,7 @@ impl PlainKey {
         match (existed, revision) {
             (Some(existed), _) if *existed != self.content.is_some() => vec![],
             (Some(false), _) | (_, None) => vec![gone(self.last_revision)],
-            (_, Some(revision)) if revision * ROOM > self.last_revision => vec![gone(revision * ROOM)],
+            (_, Some(revision)) if *revision > self.last_revision => vec![gone(*revision)],
             (_, Some(_)) => vec![],
         }
     }
@@ -114,12 +112,12 @@ impl Object<StoreCall> for PlainKey {
         let refused = answer == Some(&StoreAnswer::Mismatch);
         let unchanged = |is_right: bool| if is_right { vec![self.clone()] } else { vec![] };
         let written = |value: &[u8]| match answer {
-            Some(StoreAnswer::Written { revision }) => self.set(value, revision * ROOM).into_iter().collect(),
+            Some(StoreAnswer::Written { revision }) => self.set(value, *revision).into_iter().collect(),
             _ => self.set_somewhere(value),
         };
         match (&operation.call, answer) {
             (StoreCall::Get, Some(StoreAnswer::Found { value, revision })) => {
-                unchanged(self.content == Some((value.clone(), revision * ROOM)))
+                unchanged(self.content == Some((value.clone(), *revision)))
             }
             (StoreCall::Get, Some(_)) => unchanged(self.content.is_none()),
             (StoreCall::Get, None) => unchanged(true),

@@ -63,7 +63,10 @@ impl Model for RevisionedKey {
                         let later = seen.iter().copied().filter(|revision| *revision > state.floor);
                         next.extend(later.map(at));
                         let presence = Presence::Present { value, revision: None };
-                        next.extend(unseen.then_some(KeyState { presence, floor: state.floor }));
+                        // It took one all the same, and so the next one is larger.
+                        let floor = (state.floor + 1..).find(|revision| !seen.contains(revision));
+                        let floor = floor.expect("a history does not mention every revision");
+                        next.extend(unseen.then_some(KeyState { presence, floor }));
                     }
                 }
             }
