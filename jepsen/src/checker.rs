@@ -29,6 +29,7 @@ pub use certificate::{Certificate, ReachableState};
 
 use crate::history::{Call, History, OperationIndex, Outcome};
 use crate::model::Model;
+use crate::patience::Patience;
 use search::{Search, SearchOutcome};
 
 /// How much work the checker may do.
@@ -89,7 +90,7 @@ pub fn check<M: Model>(history: &History<M::Call>, limits: &Limits) -> Verdict {
 }
 
 /// Checks a history against a model for as long as the caller lets it go on, who is asked every few
-/// thousand steps: this library has no clock.
+/// thousand operations and steps: this library has no clock.
 pub fn check_while<M: Model>(
     history: &History<M::Call>,
     limits: &Limits,
@@ -97,7 +98,13 @@ pub fn check_while<M: Model>(
 ) -> Verdict {
     let mut witness = BTreeMap::new();
     let mut given_up = None;
+    let is_over = || !may_go_on();
+    let patience = Patience::new(&is_over);
     for (key, operations) in operations_by_key(history) {
+        if patience.is_over(operations.len()) {
+            given_up.get_or_insert(key);
+            break;
+        }
         match check_key::<M>(history, &operations, limits, may_go_on) {
             KeyVerdict::Order(order) => {
                 witness.insert(key.to_vec(), order);

@@ -41,7 +41,8 @@ pub struct Recipe {
     /// If it is 0, compare-and-sets that did not happen are recorded as failed, otherwise as refused, which
     /// is an observation.
     pub refused_percent: f64,
-    /// Whether one read returns a value that was overwritten before the read began.
+    /// Whether one read returns a value that was overwritten before the read began. Where values repeat,
+    /// another write of the same value may explain it, and the history is right after all.
     pub has_stale_read: bool,
     /// The seed of every choice.
     pub seed: u64,

@@ -70,7 +70,6 @@ pub struct Typed<C: crate::history::Call> {
 
 /// A history of any model.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one a file")]
 pub enum ImportedHistory {
     /// Of registers.
     Register(RegisterHistory),

@@ -15,7 +15,8 @@ use crate::model::{Counter, KeyValue, Model, Mutex, Set};
 use crate::register::{self, RegisterHistory, RegisterVerdict, Spending};
 use crate::report::{StoreReport, check_store_while};
 use crate::transactions::{
-    Guarantee, TransactionHistory, TransactionReport, TransactionVerdict, WorkloadError, check_transactions,
+    Guarantee, TransactionHistory, TransactionReport, TransactionVerdict, WorkloadError,
+    check_transactions_while,
 };
 use registers_of_map::registers_of_map;
 
@@ -66,8 +67,8 @@ pub enum Judgement<'h> {
 
 /// Checks a history within limits.
 ///
-/// The limit of memory binds the searches of registers; the general search is bound by its steps, and by
-/// the caller's clock, who may as well look at the memory of the process.
+/// The limit of memory binds the searches of registers. All checks ask every few thousand operations whether
+/// the time is up; the caller may look at the memory of the process as well.
 ///
 /// # Errors
 /// Transactions that cannot be checked because one value is written twice, or one key used as two kinds.
@@ -90,7 +91,11 @@ pub fn judge<'h>(
         ImportedHistory::Counter(typed) => judge_general::<Counter>(typed, spending),
         ImportedHistory::Mutex(typed) => judge_general::<Mutex>(typed, spending),
         ImportedHistory::Transactions(history) => {
-            Judgement::Transactions { history, report: check_transactions(history, guarantee)? }
+            let may_go_on = || !(spending.is_time_up)();
+            Judgement::Transactions {
+                history,
+                report: check_transactions_while(history, guarantee, &may_go_on)?,
+            }
         }
     })
 }

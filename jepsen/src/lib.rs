@@ -56,6 +56,7 @@ pub mod import;
 pub mod jsonl;
 pub mod judge;
 pub mod model;
+mod patience;
 pub mod picture;
 pub mod register;
 pub mod report;

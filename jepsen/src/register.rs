@@ -7,7 +7,7 @@
 //!
 //! | Type | What it holds |
 //! |---|---|
-//! | [`RegisterHistory`] | a history in columns: 41 bytes an operation, names interned |
+//! | [`RegisterHistory`] | a history, key by key: 56 bytes an operation, names interned |
 //! | [`RegisterOperation`] | one row of it: [`Request`], [`Ending`], times, lines of the file |
 //! | [`KeyId`], [`ValueId`] | interned names |
 //! | [`check()`], [`Spending`] | the check, and what it may spend |
@@ -19,6 +19,7 @@ mod check;
 mod clusters;
 mod history;
 mod interner;
+mod key_operations;
 mod operation;
 mod refused;
 mod rows;

@@ -62,23 +62,59 @@ pub use history::{
 };
 pub use verdict::{TransactionReport, TransactionVerdict, WorkloadError};
 
+use crate::patience::Patience;
 use analysis::Analysis;
 use observations::Observations;
 use witness::Search;
 use writes::{KeyKind, Writes};
 
 /// Checks that a history keeps what is promised.
+///
+/// # Errors
+/// If one value is written twice to a key, or a key is used as two kinds.
 pub fn check_transactions(
     history: &TransactionHistory,
     guarantee: Guarantee,
 ) -> Result<TransactionReport, WorkloadError> {
-    let report =
-        |verdict| TransactionReport { guarantee, transactions: history.transactions().len(), verdict };
+    check_transactions_while(history, guarantee, &|| true)
+}
+
+/// Checks that a history keeps what is promised, for as long as the caller lets it go on, who is asked
+/// between the stages and every few thousand steps of each. When it does not, the verdict is
+/// [`TransactionVerdict::Unknown`], whatever was found until then.
+///
+/// # Errors
+/// If one value is written twice to a key, or a key is used as two kinds.
+pub fn check_transactions_while(
+    history: &TransactionHistory,
+    guarantee: Guarantee,
+    may_go_on: &dyn Fn() -> bool,
+) -> Result<TransactionReport, WorkloadError> {
+    let is_over = || !may_go_on();
+    let patience = Patience::new(&is_over);
+    let verdict = find_verdict(history, guarantee, &patience)?.filter(|_| !patience.has_ended());
+    let verdict = verdict.unwrap_or(TransactionVerdict::Unknown { ordered: 0, is_time_up: true });
+    Ok(TransactionReport { guarantee, transactions: history.transactions().len(), verdict })
+}
+
+/// The verdict; none if the caller's limits were reached before.
+fn find_verdict(
+    history: &TransactionHistory,
+    guarantee: Guarantee,
+    patience: &Patience<'_>,
+) -> Result<Option<TransactionVerdict>, WorkloadError> {
+    let size = history.transactions().len();
     let writes = Writes::collect(history)?;
+    if patience.is_over(size) {
+        return Ok(None);
+    }
     let observations = Observations::collect(history, &writes);
     let mut analysis = Analysis::new(history, guarantee, &writes, &observations);
     report_internal(&mut analysis);
     for key in (0..history.keys_count() as u32).map(Key) {
+        if patience.is_over(writes.of_key(key).len()) {
+            return Ok(None);
+        }
         match writes.kind(key) {
             Some(KeyKind::List) => lists::order_list(&mut analysis, key),
             Some(KeyKind::Register) => registers::order_register(&mut analysis, key),
@@ -92,21 +128,29 @@ pub fn check_transactions(
         sessions::link_time(&mut analysis);
     }
     let Analysis { graph, mut anomalies, committed, .. } = analysis;
+    if patience.is_over(size) {
+        return Ok(None);
+    }
     let graph = graph.build();
-    let mut cycles = cycles::find_cycles(&graph, history, guarantee);
+    let mut cycles = cycles::find_cycles(&graph, history, guarantee, patience);
+    if patience.is_over(size) {
+        return Ok(None);
+    }
     if anomalies.is_empty() && cycles.is_empty() {
-        match witness::find_order(history, guarantee, &writes, &observations, &committed, graph) {
+        match witness::find_order(history, guarantee, &writes, &observations, &committed, graph, patience) {
             Search::Order(witness) => {
                 assert!(replay::explains(history, guarantee, &witness), "a witness explains nothing");
-                return Ok(report(TransactionVerdict::Kept { witness }));
+                return Ok(Some(TransactionVerdict::Kept { witness }));
             }
-            Search::Stuck(ordered) => return Ok(report(TransactionVerdict::Unknown { ordered })),
+            Search::Stuck(ordered) => {
+                return Ok(Some(TransactionVerdict::Unknown { ordered, is_time_up: false }));
+            }
             Search::Cycles(found) => cycles = found,
         }
     }
     anomalies.extend(cycles.iter().map(|cycle| explanation::explain(history, cycle)));
     anomalies.sort_by_key(|anomaly| (anomaly.kind, anomaly.order, anomaly.transactions.len()));
-    Ok(report(TransactionVerdict::Broken { anomalies }))
+    Ok(Some(TransactionVerdict::Broken { anomalies }))
 }
 
 fn report_internal(analysis: &mut Analysis<'_>) {

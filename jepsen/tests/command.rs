@@ -108,6 +108,41 @@ fn a_limit_is_no_verdict() {
 }
 
 #[test]
+fn every_model_keeps_the_limits() {
+    let events = |function: &str, value: &str, answer: &str| {
+        format!(
+            "{{:type :invoke, :process 1, :f {function}, :value {value}}}\n\
+             {{:type :ok, :process 1, :f {function}, :value {answer}}}\n"
+        )
+    };
+    for (model, text) in [
+        ("register", events(":write", "1", "1")),
+        ("key-value", events(":put", "\"a\"", "\"a\"") + &events(":append", "\"b\"", "\"b\"")),
+        ("store", String::new()),
+        ("set", events(":add", "1", "1")),
+        ("counter", events(":add", "1", "1")),
+        ("mutex", events(":acquire", "nil", "nil")),
+        ("transactions", events(":txn", "[[:append :x 1]]", "[[:append :x 1]]")),
+    ] {
+        let file = scratch(&format!("limits-{model}.edn"));
+        let text = if model == "store" {
+            "{\"type\":\"invoke\",\"process\":1,\"f\":\"put\",\"value\":\"a\"}\n\
+             {\"type\":\"ok\",\"process\":1,\"f\":\"put\",\"revision\":1}\n"
+                .to_owned()
+        } else {
+            text
+        };
+        fs::write(&file, text).expect("the folder can be written to");
+        check_exit(&["check", "--model", model, &file], 0, model);
+        for (option, limit) in [("--limit-ms", "0 ms"), ("--limit-mib", "1 MiB")] {
+            let number = limit.split(' ').next().expect("a number");
+            let stdout = check_exit(&["check", "--model", model, option, number, &file], 2, ": unknown (");
+            assert!(stdout.contains(&format!("the limit of {limit} was reached")), "{stdout}");
+        }
+    }
+}
+
+#[test]
 fn transactions_are_checked_by_the_same_command() {
     let file = scratch("append.edn");
     let events = [

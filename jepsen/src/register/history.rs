@@ -1,4 +1,7 @@
-//! A history of registers in columns.
+//! A history of registers.
+//!
+//! What a check looks at lies together key by key, because keys are checked each alone; what only
+//! explanations and pictures need lies in columns in the order of recording.
 //!
 //! It is filled as it happened: [`RegisterHistory::invoke`], later [`RegisterHistory::complete`]. An
 //! operation that is never completed stays unknown. Names are interned first, by
@@ -16,28 +19,12 @@
 //! ```
 
 use super::interner::Interner;
+use super::key_operations::{KeyOperations, OPEN, Recorded};
 use super::operation::{Ending, KeyId, RegisterOperation, Request, ValueId};
 use crate::history::{NemesisEvent, quoted};
 
 /// Names one operation of a [`RegisterHistory`]: its position in the order of recording.
 pub type OperationId = u32;
-
-/// No completion was recorded.
-const OPEN: u64 = u64::MAX;
-
-/// A request and an ending in one byte.
-mod code {
-    pub(super) const READ: u8 = 0;
-    pub(super) const WRITE: u8 = 1;
-    pub(super) const COMPARE_AND_SET: u8 = 2;
-    pub(super) const REQUEST: u8 = 0b11;
-
-    pub(super) const ENDING_SHIFT: u8 = 2;
-    pub(super) const OK: u8 = 0;
-    pub(super) const REFUSED: u8 = 1;
-    pub(super) const FAILED: u8 = 2;
-    pub(super) const UNKNOWN: u8 = 3;
-}
 
 /// Everything that clients did to registers and saw of them.
 #[derive(Clone, Debug)]
@@ -45,15 +32,13 @@ pub struct RegisterHistory {
     keys: Interner,
     values: Interner,
     initial: Option<Vec<u8>>,
-    codes: Vec<u8>,
+    /// For each value its number on its key.
+    numbers: Vec<u32>,
+    of_keys: Vec<KeyOperations>,
     key: Vec<u32>,
-    /// What was read or written, or expected by a compare-and-set.
-    first: Vec<u32>,
-    /// What a compare-and-set sets.
-    second: Vec<u32>,
+    /// Where the operation is among those of its key.
+    place: Vec<u32>,
     process: Vec<u64>,
-    invoked: Vec<u64>,
-    completed: Vec<u64>,
     invoked_line: Vec<u32>,
     completed_line: Vec<u32>,
     nemesis: Vec<NemesisEvent>,
@@ -74,13 +59,11 @@ impl RegisterHistory {
             keys: Interner::default(),
             values,
             initial: None,
-            codes: Vec::new(),
+            numbers: vec![0],
+            of_keys: Vec::new(),
             key: Vec::new(),
-            first: Vec::new(),
-            second: Vec::new(),
+            place: Vec::new(),
             process: Vec::new(),
-            invoked: Vec::new(),
-            completed: Vec::new(),
             invoked_line: Vec::new(),
             completed_line: Vec::new(),
             nemesis: Vec::new(),
@@ -94,24 +77,19 @@ impl RegisterHistory {
 
     /// Makes room for this many more operations.
     pub fn reserve(&mut self, operations: usize) {
-        self.codes.reserve(operations);
-        for column in [
-            &mut self.key,
-            &mut self.first,
-            &mut self.second,
-            &mut self.invoked_line,
-            &mut self.completed_line,
-        ] {
+        for column in [&mut self.key, &mut self.place, &mut self.invoked_line, &mut self.completed_line] {
             column.reserve(operations);
         }
-        for column in [&mut self.process, &mut self.invoked, &mut self.completed] {
-            column.reserve(operations);
-        }
+        self.process.reserve(operations);
     }
 
     /// Interns a key.
     pub fn key(&mut self, name: &[u8]) -> KeyId {
-        KeyId(self.keys.intern(0, name))
+        let key = self.keys.intern(0, name);
+        if key as usize == self.of_keys.len() {
+            self.of_keys.push(KeyOperations::default());
+        }
+        KeyId(key)
     }
 
     /// Interns a value of a key. The text of the initial value gives [`ValueId::INITIAL`].
@@ -119,17 +97,39 @@ impl RegisterHistory {
         if self.initial.as_deref() == Some(text) {
             return ValueId::INITIAL;
         }
-        ValueId(self.values.intern(key.0, text))
+        let value = self.values.intern(key.0, text);
+        self.numbered(key, value)
     }
 
     /// Interns a value that was certainly not interned for this key before and is not the initial one,
     /// without looking it up.
     pub fn new_value(&mut self, key: KeyId, text: &[u8]) -> ValueId {
-        ValueId(self.values.append(key.0, text))
+        let value = self.values.append(key.0, text);
+        self.numbered(key, value)
+    }
+
+    /// Numbers a value on its key, if it is new.
+    fn numbered(&mut self, key: KeyId, value: u32) -> ValueId {
+        let value = ValueId(value);
+        if value.0 as usize == self.numbers.len() {
+            self.numbers.push(self.of_keys[key.index()].add_value(value));
+        }
+        value
+    }
+
+    /// The number of a value on a key.
+    fn number(&self, key: KeyId, value: ValueId) -> u32 {
+        let number = self.numbers[value.0 as usize];
+        assert!(self.of_keys[key.index()].value(number) == Some(value), "{value:?} is no value of {key:?}");
+        number
     }
 
     /// Records that `process` sent a request, at `time` and in `line` of its file (0 if there is none).
     /// Its outcome is unknown until one is recorded.
+    ///
+    /// # Panics
+    ///
+    /// If a value was interned for another key.
     pub fn invoke(
         &mut self,
         process: u64,
@@ -138,19 +138,16 @@ impl RegisterHistory {
         time: u64,
         line: u32,
     ) -> OperationId {
-        let id = OperationId::try_from(self.codes.len()).expect("a history has fewer than 2^32 operations");
-        let (request, first, second) = match request {
-            Request::Read => (code::READ, ValueId::INITIAL, ValueId::INITIAL),
-            Request::Write(value) => (code::WRITE, value, ValueId::INITIAL),
-            Request::CompareAndSet { expected, new } => (code::COMPARE_AND_SET, expected, new),
+        let id = OperationId::try_from(self.key.len()).expect("a history has fewer than 2^32 operations");
+        let (first, second) = match request {
+            Request::Read => (ValueId::INITIAL, ValueId::INITIAL),
+            Request::Write(value) => (value, ValueId::INITIAL),
+            Request::CompareAndSet { expected, new } => (expected, new),
         };
-        self.codes.push(request | code::UNKNOWN << code::ENDING_SHIFT);
+        let recorded = Recorded::new(id, request, (self.number(key, first), self.number(key, second)), time);
+        self.place.push(self.of_keys[key.index()].push(recorded));
         self.key.push(key.0);
-        self.first.push(first.0);
-        self.second.push(second.0);
         self.process.push(process);
-        self.invoked.push(time);
-        self.completed.push(OPEN);
         self.invoked_line.push(line);
         self.completed_line.push(0);
         id
@@ -160,25 +157,23 @@ impl RegisterHistory {
     ///
     /// # Panics
     ///
-    /// If the ending does not fit the request, the operation has ended before, or it ends before it began.
+    /// If the ending does not fit the request, a value was interned for another key, the operation has ended
+    /// before, or it ends before it began.
     pub fn complete(&mut self, operation: OperationId, ending: Ending, time: u64, line: u32) {
-        let row = operation as usize;
-        assert!(ending.fits(self.request(row)), "operation {operation}: {ending:?} does not fit its request");
-        assert!(self.completed[row] == OPEN, "operation {operation} ended twice");
-        assert!(self.invoked[row] <= time && time < OPEN - 1, "operation {operation} ended before it began");
-        let ending = match ending {
-            Ending::Value(value) => {
-                self.first[row] = value.0;
-                code::OK
-            }
-            Ending::Done => code::OK,
-            Ending::Refused => code::REFUSED,
-            Ending::Failed => code::FAILED,
-            Ending::Unknown => code::UNKNOWN,
+        let index = operation as usize;
+        let key = KeyId(self.key[index]);
+        let read = match ending {
+            Ending::Value(value) => Some(self.number(key, value)),
+            _ => None,
         };
-        self.codes[row] = self.codes[row] & code::REQUEST | ending << code::ENDING_SHIFT;
-        self.completed[row] = time;
-        self.completed_line[row] = line;
+        let of_key = &mut self.of_keys[key.index()];
+        let request = of_key.request(self.place[index]);
+        let recorded = of_key.get_mut(self.place[index]);
+        assert!(ending.fits(request), "operation {operation}: {ending:?} does not fit its request");
+        assert!(recorded.completed == OPEN, "operation {operation} ended twice");
+        assert!(recorded.invoked <= time && time < OPEN - 1, "operation {operation} ended before it began");
+        recorded.complete(ending, read, time);
+        self.completed_line[index] = line;
     }
 
     /// Records a fault or a repair of the system under test. It is never checked.
@@ -188,12 +183,12 @@ impl RegisterHistory {
 
     /// How many operations there are.
     pub fn len(&self) -> usize {
-        self.codes.len()
+        self.key.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.codes.is_empty()
+        self.key.is_empty()
     }
 
     /// How many keys there are.
@@ -227,25 +222,19 @@ impl RegisterHistory {
 
     /// One operation.
     pub fn operation(&self, operation: OperationId) -> RegisterOperation {
-        let row = operation as usize;
-        let ending = match self.codes[row] >> code::ENDING_SHIFT {
-            code::OK if self.codes[row] & code::REQUEST == code::READ => {
-                Ending::Value(ValueId(self.first[row]))
-            }
-            code::OK => Ending::Done,
-            code::REFUSED => Ending::Refused,
-            code::FAILED => Ending::Failed,
-            _ => Ending::Unknown,
-        };
+        let index = operation as usize;
+        let key = KeyId(self.key[index]);
+        let of_key = &self.of_keys[key.index()];
+        let recorded = of_key.get(self.place[index]);
         RegisterOperation {
-            process: self.process[row],
-            key: KeyId(self.key[row]),
-            request: self.request(row),
-            ending,
-            invoked: self.invoked[row],
-            completed: (self.completed[row] != OPEN).then_some(self.completed[row]),
-            invoked_line: self.invoked_line[row],
-            completed_line: self.completed_line[row],
+            process: self.process[index],
+            key,
+            request: of_key.request(self.place[index]),
+            ending: of_key.ending(self.place[index]),
+            invoked: recorded.invoked,
+            completed: (recorded.completed != OPEN).then_some(recorded.completed),
+            invoked_line: self.invoked_line[index],
+            completed_line: self.completed_line[index],
         }
     }
 
@@ -259,42 +248,9 @@ impl RegisterHistory {
         &self.nemesis
     }
 
-    pub(super) fn columns(&self) -> Columns<'_> {
-        Columns { codes: &self.codes, key: &self.key, first: &self.first, second: &self.second }
-    }
-
-    fn request(&self, row: usize) -> Request {
-        let (first, second) = (ValueId(self.first[row]), ValueId(self.second[row]));
-        match self.codes[row] & code::REQUEST {
-            code::READ => Request::Read,
-            code::WRITE => Request::Write(first),
-            _ => Request::CompareAndSet { expected: first, new: second },
-        }
-    }
-}
-
-/// The columns that decide whether an operation says anything.
-pub(super) struct Columns<'a> {
-    codes: &'a [u8],
-    pub(super) key: &'a [u32],
-    first: &'a [u32],
-    second: &'a [u32],
-}
-
-impl Columns<'_> {
-    /// Whether an operation can make any difference: a failed one, an unknown read and an unknown
-    /// compare-and-set that would change nothing cannot.
-    pub(super) fn says_something(&self, row: usize) -> bool {
-        let code = self.codes[row];
-        match code >> code::ENDING_SHIFT {
-            code::OK | code::REFUSED => true,
-            code::FAILED => false,
-            _ => match code & code::REQUEST {
-                code::READ => false,
-                code::COMPARE_AND_SET => self.first[row] != self.second[row],
-                _ => true,
-            },
-        }
+    /// The operations of one key, in the order of recording.
+    pub(super) fn of_key(&self, key: KeyId) -> &KeyOperations {
+        &self.of_keys[key.index()]
     }
 }
 

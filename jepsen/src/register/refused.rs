@@ -3,37 +3,45 @@
 //! A refused compare-and-set changes nothing and tells little: at some instant of its interval the register
 //! did not hold the value that it expected. If that value held the register all the time, nothing explains
 //! it. Otherwise it nearly always fits into the order that the zones give; where it does not, the order is
-//! bent: the value comes no earlier than the compare-and-set began, or goes no later than it ended. What
-//! does not fit then is left to a search.
+//! bent: the value comes no earlier than the compare-and-set began, or goes no later than it ended. All that
+//! do not fit are bent for at once, and those whose bends contradict each other by halves, because every
+//! try costs a walk through the whole history. What does not fit then is left to a search.
 //!
 //! To place them independently of each other, every operation of the order gets the earliest instant that
 //! it can have: the latest beginning so far. Then any instant of a refused one's interval will do at which
 //! its value is not there.
 
-use super::clusters::{Clusters, Contradiction, NONE};
+use std::collections::BTreeSet;
+
+use super::clusters::{Cluster, Clusters, Contradiction, NONE};
 use super::rows::Row;
 use super::unique::{Decision, write_down};
 use super::zones::{self, Zone};
+use crate::patience::Patience;
 
 /// Orders that are tried before a search must tell.
-const ATTEMPTS_MAX: usize = 200;
+const ORDERS_MAX: usize = 400;
 
 /// Places the refused compare-and-sets of a key into the order that its zones give.
-pub(super) fn place(rows: &[Row], clusters: Clusters, zones: &[Zone]) -> Decision {
+pub(super) fn place(rows: &[Row], clusters: Clusters, zones: &[Zone], patience: &Patience<'_>) -> Decision {
     if let Some(contradiction) = held(rows, &clusters, zones) {
         return Decision::Contradiction(contradiction);
     }
-    let mut bent = Bent { rows: rows.to_vec(), clusters };
+    let mut bent = Bent { rows: rows.to_vec(), clusters, orders_left: ORDERS_MAX, patience };
     let mut placement = bent.placement(zones);
-    let mut given_up = Vec::new();
-    for _ in 0..ATTEMPTS_MAX {
-        let Some(refused) = placement.left.iter().copied().find(|row| !given_up.contains(row)) else { break };
-        match bent.bend(refused) {
+    let mut tried = BTreeSet::new();
+    while !placement.left.is_empty() {
+        let bends = bent.choose(&placement.left, &mut tried);
+        if bends.is_empty() {
+            return Decision::Undecided;
+        }
+        match bent.bend(&bends) {
             Some(better) => placement = better,
-            None => given_up.push(refused),
+            None if patience.has_ended() => return Decision::TimeUp,
+            None => return Decision::Undecided,
         }
     }
-    if placement.left.is_empty() { Decision::Order(placement.order) } else { Decision::Undecided }
+    Decision::Order(placement.order)
 }
 
 /// For each cluster, how long it holds the register at least: the end of the first operation that shows
@@ -101,9 +109,28 @@ fn held(rows: &[Row], clusters: &Clusters, zones: &[Zone]) -> Option<Contradicti
 }
 
 /// The operations with narrower times, which bend the order.
-struct Bent {
+struct Bent<'a> {
     rows: Vec<Row>,
     clusters: Clusters,
+    orders_left: usize,
+    patience: &'a Patience<'a>,
+}
+
+/// Which way the order is bent for a refused compare-and-set.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Side {
+    /// The value comes no earlier than the compare-and-set began.
+    Later,
+    /// It goes no later than the compare-and-set ended.
+    Earlier,
+}
+
+/// A writer with a narrower time, for the sake of one refused compare-and-set.
+struct Bend {
+    refused: usize,
+    row: usize,
+    narrowed: Row,
+    original: Row,
 }
 
 /// An order with as many refused compare-and-sets as fit.
@@ -113,33 +140,89 @@ struct Placement {
     left: Vec<usize>,
 }
 
-impl Bent {
-    /// Bends the order so that `refused` finds a place; none if that contradicts something.
-    fn bend(&mut self, refused: usize) -> Option<Placement> {
-        let (begin, end, value) =
-            (self.rows[refused].begin, self.rows[refused].end, self.rows[refused].first);
-        let cluster = &self.clusters.all[value as usize];
-        let writer = cluster.writer();
-        let next =
-            (cluster.next != NONE).then(|| self.clusters.all[cluster.next as usize].writer()).flatten();
-        let later = |row: &Row| Row { begin: row.begin.max(begin), ..*row };
-        let earlier = |row: &Row| Row { end: row.end.min(end), ..*row };
-        let attempts = [
-            writer.map(|row| (row, later(&self.rows[row]))),
-            next.or(writer).map(|row| (row, earlier(&self.rows[row]))),
-        ];
-        for (row, changed) in attempts.into_iter().flatten() {
-            let original = std::mem::replace(&mut self.rows[row], changed);
-            let is_possible = self.rows[row].begin <= self.rows[row].end;
-            if is_possible && let Ok(zones) = zones::order(&self.rows, &self.clusters) {
-                let placement = self.placement(&zones);
-                if !placement.left.contains(&refused) {
-                    return Some(placement);
+impl Bent<'_> {
+    /// What to try next for the refused compare-and-sets that found no place, at most one bend a writer.
+    fn choose(&self, left: &[usize], tried: &mut BTreeSet<(usize, Side)>) -> Vec<Bend> {
+        let mut taken = BTreeSet::new();
+        let mut bends = Vec::new();
+        for refused in left {
+            for side in [Side::Later, Side::Earlier] {
+                if tried.contains(&(*refused, side)) {
+                    continue;
                 }
+                match self.bend_of(*refused, side) {
+                    // The writer may be free in the next round.
+                    Some(bend) if !taken.insert(bend.row) => {}
+                    Some(bend) => {
+                        tried.insert((*refused, side));
+                        bends.push(bend);
+                    }
+                    None => {
+                        tried.insert((*refused, side));
+                        continue;
+                    }
+                }
+                break;
             }
-            self.rows[row] = original;
         }
-        None
+        bends
+    }
+
+    /// How to bend the order one way; none if that leaves the writer no time.
+    fn bend_of(&self, refused: usize, side: Side) -> Option<Bend> {
+        let of = &self.rows[refused];
+        let cluster = &self.clusters.all[of.first as usize];
+        let next = self.clusters.all.get(cluster.next as usize).and_then(Cluster::writer);
+        let row = match side {
+            Side::Later => cluster.writer()?,
+            Side::Earlier => next.or(cluster.writer())?,
+        };
+        let original = self.rows[row];
+        let narrowed = match side {
+            Side::Later => Row { begin: original.begin.max(of.begin), ..original },
+            Side::Earlier => Row { end: original.end.min(of.end), ..original },
+        };
+        (narrowed.begin <= narrowed.end).then_some(Bend { refused, row, narrowed, original })
+    }
+
+    /// Bends the order in as many of these ways as contradict nothing and help; none if too many orders
+    /// were tried, or the caller's limits were reached.
+    fn bend(&mut self, bends: &[Bend]) -> Option<Placement> {
+        let mut kept = Vec::new();
+        self.keep(bends, &mut kept)?;
+        let zones = self.order()?.expect("what was kept contradicts nothing");
+        let placement = self.placement(&zones);
+        let is_in_vain = |bend: &&&Bend| placement.left.binary_search(&bend.refused).is_ok();
+        let in_vain: Vec<&&Bend> = kept.iter().filter(is_in_vain).collect();
+        if in_vain.is_empty() {
+            return Some(placement);
+        }
+        in_vain.into_iter().for_each(|bend| self.rows[bend.row] = bend.original);
+        let zones = self.order()?.expect("more time contradicts nothing");
+        Some(self.placement(&zones))
+    }
+
+    /// Bends the order in all these ways, or each half of them if they contradict something.
+    fn keep<'b>(&mut self, bends: &'b [Bend], kept: &mut Vec<&'b Bend>) -> Option<()> {
+        bends.iter().for_each(|bend| self.rows[bend.row] = bend.narrowed);
+        if self.order()?.is_ok() {
+            kept.extend(bends);
+            return Some(());
+        }
+        bends.iter().for_each(|bend| self.rows[bend.row] = bend.original);
+        if bends.len() > 1 {
+            let (first, second) = bends.split_at(bends.len() / 2);
+            self.keep(first, kept)?;
+            self.keep(second, kept)?;
+        }
+        Some(())
+    }
+
+    /// The zones in order, if they do not contradict each other; none if enough orders were tried.
+    fn order(&mut self) -> Option<Result<Vec<Zone>, Contradiction>> {
+        self.orders_left = self.orders_left.checked_sub(1)?;
+        let is_over = self.patience.is_over(self.rows.len());
+        (!is_over).then(|| zones::order(&self.rows, &self.clusters))
     }
 
     /// The order that the zones give, with the refused compare-and-sets that fit.

@@ -1,13 +1,10 @@
-//! The operations of a history by key, reduced to what a check needs.
+//! The operations of a key, reduced to what a check needs.
 //!
-//! One walk through the columns drops what says nothing (failed operations, unknown reads), gives the
-//! values of each key numbers of their own from 0, and deals the operations to their keys. Values were
-//! interned in the order in which they appeared, so the walk touches memory in order.
-
-use std::ops::Range;
+//! What says nothing (failed operations, unknown reads) is dropped, and what is left is one of six kinds.
 
 use super::history::{OperationId, RegisterHistory};
-use super::operation::{Ending, KeyId, Request, ValueId};
+use super::key_operations::Recorded;
+use super::operation::KeyId;
 
 /// What an operation means for its register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,126 +63,43 @@ impl Row {
     }
 }
 
-/// The operations of all keys, key by key.
-pub(super) struct Rows {
-    rows: Vec<Row>,
-    /// Where the rows of each key end.
-    ends: Vec<usize>,
-    /// How many values each key has, the initial one included.
-    values: Vec<u32>,
-}
-
-impl Rows {
-    /// Deals the operations of a history to their keys, in the order in which they began.
-    pub(super) fn new(history: &RegisterHistory) -> Self {
-        let mut sizes = vec![0_usize; history.key_count()];
-        let columns = history.columns();
-        for index in 0..history.len() {
-            sizes[columns.key[index] as usize] += usize::from(columns.says_something(index));
-        }
-        let mut ends = Vec::with_capacity(sizes.len());
-        let mut total = 0;
-        for size in &mut sizes {
-            let begin = total;
-            total += *size;
-            *size = begin;
-            ends.push(total);
-        }
-        let mut cursors = sizes;
-        let empty =
-            Row { begin: 0, end: 0, first: INITIAL, second: INITIAL, operation: 0, kind: Kind::Refused };
-        let mut rows = vec![empty; total];
-        let mut numbers = Numbers::new(history);
-        for index in 0..history.len() {
-            if columns.says_something(index) {
-                let key = columns.key[index] as usize;
-                rows[cursors[key]] = row(history, index as OperationId, &mut numbers);
-                cursors[key] += 1;
-            }
-        }
-        let mut all = Self { rows, ends, values: numbers.used };
-        for key in 0..all.ends.len() {
-            let range = all.range(key);
-            let rows = &mut all.rows[range];
-            if !rows.is_sorted_by_key(|row| row.begin) {
-                rows.sort_by_key(|row| row.begin);
-            }
-        }
-        all
-    }
-
-    /// How many keys there are.
-    pub(super) fn key_count(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// The operations of a key, in the order in which they began.
-    pub(super) fn of_key(&self, key: usize) -> &[Row] {
-        &self.rows[self.range(key)]
-    }
-
-    /// How many values a key has.
-    pub(super) fn values_of_key(&self, key: usize) -> usize {
-        self.values[key] as usize
-    }
-
-    fn range(&self, key: usize) -> Range<usize> {
-        let begin = if key == 0 { 0 } else { self.ends[key - 1] };
-        begin..self.ends[key]
+/// Fills `rows` with the operations of a key that say something, in the order in which they began. The
+/// caller keeps the buffer from key to key: fresh memory costs more than the check of what is in it.
+pub(super) fn fill(rows: &mut Vec<Row>, history: &RegisterHistory, key: KeyId) {
+    rows.clear();
+    rows.extend(history.of_key(key).all().iter().filter_map(row));
+    if !rows.is_sorted_by_key(|row| row.begin) {
+        rows.sort_by_key(|row| row.begin);
     }
 }
 
-/// Numbers the values of each key from 1; 0 is the initial value.
-struct Numbers {
-    number: Vec<u32>,
-    used: Vec<u32>,
-}
-
-impl Numbers {
-    fn new(history: &RegisterHistory) -> Self {
-        Self { number: vec![INITIAL; history.value_count()], used: vec![1; history.key_count()] }
+/// What an operation means; none if it cannot make any difference: a failed one, an unknown read, and an
+/// unknown compare-and-set that would change nothing.
+fn row(recorded: &Recorded) -> Option<Row> {
+    let is_unknown = recorded.is_unknown();
+    let changes_nothing = recorded.is_read() || !recorded.is_write() && recorded.first == recorded.second;
+    if recorded.is_failed() || is_unknown && changes_nothing {
+        return None;
     }
-
-    fn of(&mut self, key: KeyId, value: ValueId) -> u32 {
-        let number = &mut self.number[value.0 as usize];
-        if *number == INITIAL && value != ValueId::INITIAL {
-            let used = &mut self.used[key.index()];
-            *number = *used;
-            *used += 1;
+    let kind = if recorded.is_refused() {
+        Kind::Refused
+    } else if changes_nothing {
+        Kind::Read
+    } else {
+        match (recorded.is_write(), is_unknown) {
+            (true, false) => Kind::Write,
+            (true, true) => Kind::MaybeWrite,
+            (false, false) => Kind::Cas,
+            (false, true) => Kind::MaybeCas,
         }
-        *number
-    }
-}
-
-fn row(history: &RegisterHistory, id: OperationId, numbers: &mut Numbers) -> Row {
-    let operation = history.operation(id);
-    let is_unknown = operation.ending == Ending::Unknown;
-    let (kind, first, second) = match (operation.request, operation.ending) {
-        (_, Ending::Value(value)) => (Kind::Read, value, ValueId::INITIAL),
-        (Request::Write(value), _) => {
-            (if is_unknown { Kind::MaybeWrite } else { Kind::Write }, value, ValueId::INITIAL)
-        }
-        (Request::CompareAndSet { expected, .. }, Ending::Refused) => {
-            (Kind::Refused, expected, ValueId::INITIAL)
-        }
-        (Request::CompareAndSet { expected, new }, _) if expected == new => {
-            (Kind::Read, expected, ValueId::INITIAL)
-        }
-        (Request::CompareAndSet { expected, new }, _) => {
-            (if is_unknown { Kind::MaybeCas } else { Kind::Cas }, expected, new)
-        }
-        (Request::Read, _) => unreachable!("a read without a value says nothing"),
     };
-    let end = match operation.completed {
-        Some(completed) if !is_unknown => completed + 1,
-        _ => NEVER,
-    };
-    Row {
-        begin: operation.invoked + 1,
-        end,
-        first: numbers.of(operation.key, first),
-        second: numbers.of(operation.key, second),
-        operation: id,
+    let sets_second = matches!(kind, Kind::Cas | Kind::MaybeCas);
+    Some(Row {
+        begin: recorded.invoked + 1,
+        end: if is_unknown { NEVER } else { recorded.completed + 1 },
+        first: recorded.first,
+        second: if sets_second { recorded.second } else { INITIAL },
+        operation: recorded.operation,
         kind,
-    }
+    })
 }

@@ -18,8 +18,8 @@
 use super::check::check;
 use super::clusters::{Clusters, Gathered, NONE};
 use super::history::{OperationId, RegisterHistory};
-use super::operation::{Ending, Request, ValueId};
-use super::rows::{Row, Rows};
+use super::operation::{Ending, KeyId, Request, ValueId};
+use super::rows::{self, Row};
 use super::verdict::{RegisterVerdict, Spending};
 use super::zones::{self, Zone};
 
@@ -202,20 +202,19 @@ impl RegisterStream {
 
     /// Forgets what can no longer matter. `history` is what is held.
     fn forget(&mut self, history: &RegisterHistory) {
-        let rows = Rows::new(history);
-        if rows.key_count() == 0 {
-            return;
-        }
-        let (rows, values) = (rows.of_key(0), rows.values_of_key(0));
-        let Gathered::Clusters(clusters) = Clusters::gather(rows, values) else { return };
-        let Ok(zones) = zones::order(rows, &clusters) else { return };
+        let key = KeyId(0);
+        let mut rows = Vec::new();
+        rows::fill(&mut rows, history, key);
+        let values = history.of_key(key).value_count();
+        let Gathered::Clusters(clusters) = Clusters::gather(&rows, values) else { return };
+        let Ok(zones) = zones::order(&rows, &clusters) else { return };
         let open = self.held.iter().filter(|held| held.ending == Ended::Open);
         // Times of rows are one more than recorded.
         let horizon = open.map(|held| held.invoked).min().unwrap_or(self.now) + 1;
         let mut is_forgotten = vec![false; clusters.all.len()];
         let mut stands_for: Vec<(OperationId, u64)> = Vec::new();
         for (zone, is_gone) in zones.iter().zip(gone(&zones, horizon)) {
-            let kept_from = if is_gone { NONE } else { last_settled(rows, &clusters, zone, horizon) };
+            let kept_from = if is_gone { NONE } else { last_settled(&rows, &clusters, zone, horizon) };
             let mut next = zone.head;
             while next != kept_from {
                 is_forgotten[next as usize] = true;
@@ -227,7 +226,7 @@ impl RegisterStream {
             }
         }
         let mut keeps = vec![true; history.len()];
-        for row in rows {
+        for row in &rows {
             let value = row.written().unwrap_or(row.first);
             keeps[row.operation as usize] = !is_forgotten[value as usize];
         }

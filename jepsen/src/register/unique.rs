@@ -9,6 +9,7 @@ use super::clusters::{Clusters, Contradiction, Gathered, NONE};
 use super::refused;
 use super::rows::{Kind, Row};
 use super::zones::{self, Zone};
+use crate::patience::Patience;
 
 /// What sorting can tell about one key.
 pub(super) enum Decision {
@@ -19,19 +20,25 @@ pub(super) enum Decision {
     /// A search must tell: a value that matters has several writers, or a refused compare-and-set found no
     /// place in the orders that were tried.
     Undecided,
+    /// The caller's limits were reached.
+    TimeUp,
 }
 
 /// Decides one key with `values` values.
-pub(super) fn decide(rows: &[Row], values: usize) -> Decision {
+pub(super) fn decide(rows: &[Row], values: usize, patience: &Patience<'_>) -> Decision {
     let mut clusters = match Clusters::gather(rows, values) {
         Gathered::Clusters(clusters) => clusters,
         Gathered::Impossible(contradiction) => return Decision::Contradiction(contradiction),
         Gathered::Ambiguous => return Decision::Undecided,
     };
+    if patience.is_over(rows.len()) {
+        return Decision::TimeUp;
+    }
     match zones::order(rows, &clusters) {
+        _ if patience.is_over(rows.len()) => Decision::TimeUp,
         Err(contradiction) => Decision::Contradiction(contradiction),
         Ok(zones) if clusters.refused.is_empty() => Decision::Order(write_down(rows, &mut clusters, &zones)),
-        Ok(zones) => refused::place(rows, clusters, &zones),
+        Ok(zones) => refused::place(rows, clusters, &zones, patience),
     }
 }
 

@@ -17,7 +17,8 @@ pub struct Spending<'a> {
     /// Bytes that the searches may keep, all threads together. The columns of the history and what the
     /// algorithm for unique values needs, some fifty bytes an operation, are not counted.
     pub search_bytes_max: usize,
-    /// Whether the caller's time is up. It is asked every few thousand steps.
+    /// Whether the caller's time is up. It is asked every few thousand steps or operations, and on larger
+    /// keys between the stages of their check.
     pub is_time_up: &'a (dyn Fn() -> bool + Sync),
     /// How many threads check keys at once. With 1, no thread is started.
     pub threads: usize,
@@ -53,7 +54,7 @@ pub enum LimitReached {
     Steps(u64),
     /// This many bytes.
     Memory(usize),
-    /// The caller's time.
+    /// The caller's time, or another limit that the caller watches.
     Time,
     /// More than this many operations with an answer were open at once, on a key whose values repeat.
     Clients(usize),
@@ -66,7 +67,7 @@ impl fmt::Display for LimitReached {
             Self::Memory(bytes) => {
                 write!(formatter, "the limit of {} MiB was reached", bytes.div_ceil(1 << 20))
             }
-            Self::Time => write!(formatter, "the time was up"),
+            Self::Time => write!(formatter, "the limit of the caller was reached"),
             Self::Clients(clients) => {
                 write!(formatter, "more than {clients} operations were open at once")
             }

@@ -15,6 +15,7 @@ use super::anomaly::{AnomalyKind, Guarantee, Order};
 use super::components::Components;
 use super::graph::{About, Allowed, Edge, Graph, Link, Links, Node};
 use super::history::{TransactionHistory, TransactionIndex};
+use crate::patience::Patience;
 
 /// Edges that the search for one kind of cycle may follow.
 const STEPS_MAX: u64 = 20_000_000;
@@ -94,11 +95,17 @@ const SHAPES: [Shape; 4] = [
     Shape { kind: AnomalyKind::G2, around: Links::ALL, through: Link::Rw, back: Links::ALL },
 ];
 
-/// Finds cycles of every kind that the guarantee forbids.
-pub(super) fn find_cycles(graph: &Graph, history: &TransactionHistory, guarantee: Guarantee) -> Vec<Cycle> {
-    let mut finder = Finder { graph, history, walk: Walk::new(graph), found: Vec::new() };
+/// Finds cycles of every kind that the guarantee forbids. Once the caller's limits are reached, it leaves
+/// some out.
+pub(super) fn find_cycles(
+    graph: &Graph,
+    history: &TransactionHistory,
+    guarantee: Guarantee,
+    patience: &Patience<'_>,
+) -> Vec<Cycle> {
+    let mut finder = Finder { graph, history, patience, walk: Walk::new(graph), found: Vec::new() };
     for order in [Order::Data, Order::Process, Order::RealTime] {
-        if !order.is_promised_by(guarantee) {
+        if !order.is_promised_by(guarantee) || patience.is_over(graph.nodes()) {
             break;
         }
         if !Components::find(graph, Allowed { links: Links::ALL, order }).any_cyclic() {
@@ -117,6 +124,7 @@ pub(super) fn find_cycles(graph: &Graph, history: &TransactionHistory, guarantee
 struct Finder<'a> {
     graph: &'a Graph,
     history: &'a TransactionHistory,
+    patience: &'a Patience<'a>,
     walk: Walk,
     found: Vec<Cycle>,
 }
@@ -135,6 +143,7 @@ impl Finder<'_> {
         };
         let back = Allowed { links: shape.back, order };
         let mut steps_left = STEPS_MAX;
+        let mut steps_told = 0;
         for (position, edge) in self.graph.edges().iter().enumerate() {
             if edge.link != shape.through || edge.order > order {
                 continue;
@@ -142,6 +151,10 @@ impl Finder<'_> {
             let Some(component) = components.cyclic_with(edge.from, edge.to) else { continue };
             let best = shortest.get(&component).map_or(usize::MAX, |cycle| cycle.hops.len());
             let is_certain = best == usize::MAX && shape.kind != AnomalyKind::GSingle;
+            let steps = (STEPS_MAX - steps_left) as usize;
+            if self.patience.is_over(steps - std::mem::replace(&mut steps_told, steps)) {
+                break;
+            }
             if best <= 2 || explained.contains(&component) || (steps_left == 0 && !is_certain) {
                 continue;
             }

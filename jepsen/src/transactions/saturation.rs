@@ -14,6 +14,7 @@ use super::graph::{About, Edge, Graph, Link, Node, Reversed};
 use super::history::{Key, Seen, Step, TransactionHistory, TransactionIndex, Value};
 use super::observations::{ExternalRead, Observations};
 use super::writes::Writes;
+use crate::patience::Patience;
 
 /// Nodes that one round may look at.
 const STEPS_MAX: usize = 20_000_000;
@@ -29,6 +30,7 @@ pub(super) fn infer(
     graph: &Graph,
     taken: &[bool],
     order: Order,
+    patience: &Patience<'_>,
 ) -> Vec<Edge> {
     let reversed = graph.reversed();
     let mut inference = Inference {
@@ -44,7 +46,7 @@ pub(super) fn infer(
     };
     for read in &observations.reads {
         let Seen::Value(value) = read.seen else { continue };
-        if taken[read.transaction] || inference.steps_left == 0 {
+        if taken[read.transaction] || inference.steps_left == 0 || patience.is_over(REACHED_MAX) {
             continue;
         }
         if let Some(written) = writes.find(read.key, value) {

@@ -15,6 +15,7 @@ use super::history::{Key, Seen, Step, TransactionHistory, TransactionIndex};
 use super::observations::Observations;
 use super::windows::windows;
 use super::writes::Writes;
+use crate::patience::Patience;
 
 /// Nodes that looking ahead may look at for one history. Past it the scheduler takes what it can.
 const STEPS_MAX: u64 = 1_000_000_000;
@@ -67,6 +68,7 @@ pub(super) struct Scheduler<'a> {
     seen: Vec<u32>,
     round: u32,
     steps_left: u64,
+    patience: &'a Patience<'a>,
 }
 
 impl<'a> Scheduler<'a> {
@@ -76,6 +78,7 @@ impl<'a> Scheduler<'a> {
         observations: &Observations,
         committed: &'a [bool],
         graph: &'a Graph,
+        patience: &'a Patience<'a>,
     ) -> Self {
         let keys = history.keys_count();
         let mut scheduler = Self {
@@ -100,6 +103,7 @@ impl<'a> Scheduler<'a> {
             seen: vec![0; graph.nodes()],
             round: 0,
             steps_left: STEPS_MAX,
+            patience,
         };
         for edge in graph.edges() {
             scheduler.waiting_for[edge.to as usize] += 1;
@@ -295,7 +299,7 @@ impl<'a> Scheduler<'a> {
         let mut nodes = vec![transaction as Node];
         let mut before = Vec::new();
         while let Some(node) = nodes.pop() {
-            self.steps_left = self.steps_left.saturating_sub(1);
+            self.steps_left = if self.patience.is_over(1) { 0 } else { self.steps_left.saturating_sub(1) };
             before.extend_from_slice(self.reversed.before(node));
             if self.graph.is_transaction(node) {
                 for key in self.written_keys(node as usize) {

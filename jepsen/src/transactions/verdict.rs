@@ -20,11 +20,13 @@ pub enum TransactionVerdict {
         /// Why: the worst anomalies first, and of equal ones the shortest.
         anomalies: Vec<Anomaly>,
     },
-    /// No anomaly was found, and no order either. It happens with registers only, whose versions are
-    /// ordered by what was seen of them, which need not be everything.
+    /// No anomaly was found, and no order either: the caller ended the check, or registers were used, whose
+    /// versions are ordered by what was seen of them, which need not be everything.
     Unknown {
-        /// How many transactions could be ordered.
+        /// How many transactions could be ordered; 0 if the caller ended the check.
         ordered: usize,
+        /// Whether the caller ended the check.
+        is_time_up: bool,
     },
 }
 
@@ -66,7 +68,11 @@ impl fmt::Display for TransactionReport {
                 write!(formatter, "The history is not {guarantee}.")?;
                 anomalies.iter().try_for_each(|anomaly| write!(formatter, "\n{anomaly}"))
             }
-            TransactionVerdict::Unknown { ordered } => {
+            TransactionVerdict::Unknown { is_time_up: true, .. } => {
+                write!(formatter, "Unknown: the limit of the caller was reached in the check of ")?;
+                write!(formatter, "{transactions} transactions.")
+            }
+            TransactionVerdict::Unknown { ordered, is_time_up: false } => {
                 write!(formatter, "Unknown: no anomaly was found, but no order either; ")?;
                 write!(formatter, "{ordered} of {transactions} transactions could be ordered.")
             }

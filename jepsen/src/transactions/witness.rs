@@ -14,6 +14,7 @@ use super::observations::Observations;
 use super::saturation::infer;
 use super::scheduler::Scheduler;
 use super::writes::Writes;
+use crate::patience::Patience;
 
 /// How often the scheduler may start again.
 const ROUNDS_MAX: usize = 50;
@@ -27,7 +28,7 @@ pub(super) enum Search {
     Order(Vec<TransactionIndex>),
     /// There is none.
     Cycles(Vec<Cycle>),
-    /// Only so many transactions could be ordered.
+    /// Only so many transactions could be ordered, perhaps because the caller's limits were reached.
     Stuck(usize),
 }
 
@@ -39,23 +40,27 @@ pub(super) fn find_order(
     observations: &Observations,
     committed: &[bool],
     mut graph: Graph,
+    patience: &Patience<'_>,
 ) -> Search {
     let wanted = committed.iter().filter(|committed| **committed).count();
     let orders = [Order::RealTime, Order::Process, Order::Data];
     let strongest = orders.into_iter().find(|order| order.is_promised_by(guarantee)).unwrap_or(Order::Data);
     let mut longest = 0;
     for _ in 0..(TRANSACTIONS_MAX / wanted.max(1)).clamp(3, ROUNDS_MAX) {
-        let (order, taken) = Scheduler::new(history, writes, observations, committed, &graph).run();
+        let (order, taken) = Scheduler::new(history, writes, observations, committed, &graph, patience).run();
         if order.len() == wanted {
             return Search::Order(order);
         }
         longest = longest.max(order.len());
-        let inferred = infer(history, writes, observations, &graph, &taken, strongest);
+        if patience.is_over(wanted) {
+            break;
+        }
+        let inferred = infer(history, writes, observations, &graph, &taken, strongest, patience);
         if inferred.is_empty() {
             break;
         }
         graph = graph.with(inferred);
-        let cycles = find_cycles(&graph, history, guarantee);
+        let cycles = find_cycles(&graph, history, guarantee, patience);
         if !cycles.is_empty() {
             return Search::Cycles(cycles);
         }
