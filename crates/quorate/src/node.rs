@@ -43,6 +43,11 @@ pub enum NodeError {
 }
 
 impl NodeError {
+    /// Whether the node's state is damaged, or is not the leader's, so that a repair helps.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, NodeError::Failed { is_damage: true, .. } | NodeError::Start(StartError::Damaged(_)))
+    }
+
     /// Whether an address or the data directory is still in use.
     pub fn is_in_use(&self) -> bool {
         match self {

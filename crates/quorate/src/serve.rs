@@ -16,6 +16,9 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait before looking again whether it has.
 const RELEASE_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
+/// What is said when a node repairs itself.
+const STARTED_AGAIN: &str = "the node is started again, to repair itself";
+
 /// Runs a node until it is asked to stop or cannot go on. One that repairs itself is started again when its
 /// state turns out to be damaged.
 pub async fn run(arguments: ServeArguments) -> Result<(), CommandError> {
@@ -24,7 +27,7 @@ pub async fn run(arguments: ServeArguments) -> Result<(), CommandError> {
     let mut node = tokio::select! {
         biased;
         () = &mut stop => return Ok(()),
-        started = Node::start(configuration.clone()) => started?,
+        started = start(&configuration) => started?,
     };
     loop {
         let line = format!("quorate node {} listens for clients at {}\n", configuration.member, node.url);
@@ -34,11 +37,10 @@ pub async fn run(arguments: ServeArguments) -> Result<(), CommandError> {
             () = &mut stop => break,
             error = node.failed() => error,
         };
-        let is_repairable = matches!(error, NodeError::Failed { is_damage: true, .. });
-        if !is_repairable || configuration.repair != RepairPolicy::Automatic {
+        if !error.is_damage() || configuration.repair != RepairPolicy::Automatic {
             return Err(error.into());
         }
-        tracing::warn!(%error, "the node is started again, to repair itself");
+        tracing::warn!(%error, "{STARTED_AGAIN}");
         node.stop().await;
         node = tokio::select! {
             biased;
@@ -49,6 +51,18 @@ pub async fn run(arguments: ServeArguments) -> Result<(), CommandError> {
     tracing::info!("stopping");
     node.stop().await;
     Ok(())
+}
+
+/// Starts a node. Damage that shows while the log is applied is noted by then, so that a second start repairs
+/// it, if the node may do that by itself.
+async fn start(configuration: &NodeConfiguration) -> Result<Node, NodeError> {
+    match Node::start(configuration.clone()).await {
+        Err(error) if error.is_damage() && configuration.repair == RepairPolicy::Automatic => {
+            tracing::warn!(%error, "{STARTED_AGAIN}");
+            start_again(configuration).await
+        }
+        started => started,
+    }
 }
 
 /// Starts a node as soon as the one before it has let go of what it held.
