@@ -125,7 +125,9 @@ fn a_plan_that_cannot_be_run_is_no_finding() {
 fn every_mutant_is_listed_with_what_it_may_be_convicted_of() {
     let output = simulator(&["--list-mutants"]);
     let names = String::from_utf8(output.stdout).expect("names are text");
-    let expected = quorate_environment::mutant::Mutant::ALL.map(|mutant| mutant.name());
+    let of_the_environment = quorate_environment::mutant::Mutant::ALL.map(|mutant| mutant.name());
+    let of_the_state_machine = quorate_kv::mutant::Mutant::ALL.map(|mutant| mutant.name());
+    let expected = [&of_the_environment[..], &of_the_state_machine[..]].concat();
     let found: Vec<Vec<&str>> = names.lines().map(|line| line.split('\t').collect()).collect();
     assert_eq!(found.iter().map(|mutant| mutant[0]).collect::<Vec<_>>(), expected);
     assert!(found.iter().all(|mutant| mutant.len() >= 2), "{names}");
