@@ -23,10 +23,11 @@ fn check_passes(change: impl Fn(&mut Plan)) {
         let program = env!("CARGO_BIN_EXE_quorate-sim");
         let output =
             Command::new(program).arg("--plan").arg(&path).output().expect("the program can be started");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_ne!(output.status.code(), Some(2), "seed {seed}: the plan is refused: {stderr}");
         let stdout = String::from_utf8(output.stdout).expect("a report is text");
         let report: Value =
             serde_json::from_str(stdout.lines().last().unwrap_or_default()).expect("a report");
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(report["verdict"], "passed", "seed {seed}: {}\n{stderr}", report["evidence"]);
     }
 }
@@ -59,6 +60,7 @@ fn snapshots_are_replaced_while_followers_are_away() {
         plan.members = 3;
         plan.workload.value_bytes_max = 4_096;
         plan.workload.clients.iter_mut().for_each(|client| client.home = None);
+        plan.workload.store_clients.iter_mut().for_each(|client| client.home = None);
         (plan.replica.snapshot_log_bytes, plan.replica.log_keep_bytes) = (8 << 10, 1 << 10);
         plan.faults = (0..9)
             .map(|number| {
