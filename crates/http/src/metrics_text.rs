@@ -78,33 +78,38 @@ fn latency(text: &mut Text, route: &str, method: &str, histogram: &Histogram) {
 /// What is in flight, and the bounds of that.
 fn in_flight<E: Environment, S: Store>(text: &mut Text, application: &Application<E, S>) {
     let options = &application.options;
-    let mut gauge = |name, help, value: usize| {
-        text.family(name, "gauge", help);
-        text.sample("", value);
-    };
     let requests = options.requests_in_flight_max - application.requests.available_permits();
-    gauge(
+    text.gauge(
         "quorate_http_requests_in_flight",
         "Requests being handled, but those about the node itself.",
         requests,
     );
-    gauge("quorate_http_requests_in_flight_max", "The bound of that.", options.requests_in_flight_max);
+    text.gauge("quorate_http_requests_in_flight_max", "The bound of that.", options.requests_in_flight_max);
     let listings = options.listings_max - application.listings.available_permits();
-    gauge("quorate_http_listings", "Long answers being sent in pieces.", listings);
-    gauge("quorate_http_listings_max", "The bound of that.", options.listings_max);
+    text.gauge("quorate_http_listings", "Long answers being sent in pieces.", listings);
+    text.gauge("quorate_http_listings_max", "The bound of that.", options.listings_max);
     let bytes = application.bytes_in_flight.used();
-    gauge("quorate_http_body_bytes_in_flight", "Bytes of bodies held now.", bytes);
-    gauge("quorate_http_body_bytes_in_flight_max", "The bound of that.", options.body_bytes_in_flight_max);
+    text.gauge("quorate_http_body_bytes_in_flight", "Bytes of bodies held now.", bytes);
+    text.gauge(
+        "quorate_http_body_bytes_in_flight_max",
+        "The bound of that.",
+        options.body_bytes_in_flight_max,
+    );
 }
 
 fn connections(text: &mut Text, metrics: &Metrics) {
     let accepted = metrics.connections(ConnectionEvent::Accepted);
-    text.family("quorate_http_connections", "gauge", "Open connections.");
-    text.sample("", accepted.saturating_sub(metrics.connections(ConnectionEvent::Closed)));
-    text.family("quorate_http_connections_accepted_total", "counter", "Connections accepted.");
-    text.sample("", accepted);
-    text.family("quorate_http_connections_refused_total", "counter", "Connections beyond the limit.");
-    text.sample("", metrics.connections(ConnectionEvent::Refused));
+    text.gauge(
+        "quorate_http_connections",
+        "Open connections.",
+        accepted.saturating_sub(metrics.connections(ConnectionEvent::Closed)),
+    );
+    text.counter("quorate_http_connections_accepted_total", "Connections accepted.", accepted);
+    text.counter(
+        "quorate_http_connections_refused_total",
+        "Connections beyond the limit.",
+        metrics.connections(ConnectionEvent::Refused),
+    );
     text.family("quorate_http_connections_cut_total", "counter", "Connections that stalled.");
     for phase in [Phase::Idle, Phase::Head, Phase::Answering, Phase::Lingering] {
         text.sample(&format!("{{reason=\"{}\"}}", phase.name()), metrics.cut_in(phase));
@@ -118,63 +123,82 @@ fn status(text: &mut Text, status: &Status) {
         text.sample(&format!("{{role=\"{}\"}}", role.name()), is);
     }
     let settings = &status.state.settings;
-    let mut gauge = |name, help, value: u64| {
-        text.family(name, "gauge", help);
-        text.sample("", value);
-    };
-    gauge("quorate_raft_term", "The current term.", status.term);
-    gauge("quorate_raft_has_leader", "1 if the node knows of a leader.", u64::from(status.leader.is_some()));
-    gauge("quorate_raft_members", "Members of the cluster.", status.members.len() as u64);
-    gauge("quorate_raft_last_log_index", "The last entry in the log.", status.last_log_index);
-    gauge("quorate_raft_committed_index", "The last entry known to be committed.", status.committed_index);
-    gauge("quorate_raft_applied_index", "The last entry applied.", status.applied_index);
-    gauge("quorate_raft_snapshot_index", "The last entry in the newest snapshot.", status.snapshot_index);
-    gauge("quorate_ready", "1 if the node can serve linearizable requests.", u64::from(status.ready));
-    gauge("quorate_has_room", "1 if there is room on the disk for puts.", u64::from(status.has_room));
-    gauge("quorate_revision", "The newest revision.", status.state.revision);
-    gauge("quorate_keys", "Keys that exist.", status.state.key_count);
-    gauge("quorate_live_bytes", "Bytes of keys and values that exist.", status.state.live_bytes);
-    gauge(
+    text.gauge("quorate_raft_term", "The current term.", status.term);
+    text.gauge(
+        "quorate_raft_has_leader",
+        "1 if the node knows of a leader.",
+        u64::from(status.leader.is_some()),
+    );
+    text.gauge("quorate_raft_members", "Members of the cluster.", status.members.len() as u64);
+    text.gauge("quorate_raft_last_log_index", "The last entry in the log.", status.last_log_index);
+    text.gauge(
+        "quorate_raft_committed_index",
+        "The last entry known to be committed.",
+        status.committed_index,
+    );
+    text.gauge("quorate_raft_applied_index", "The last entry applied.", status.applied_index);
+    text.gauge(
+        "quorate_raft_snapshot_index",
+        "The last entry in the newest snapshot.",
+        status.snapshot_index,
+    );
+    text.gauge("quorate_ready", "1 if the node can serve linearizable requests.", u64::from(status.ready));
+    text.gauge("quorate_has_room", "1 if there is room on the disk for puts.", u64::from(status.has_room));
+    text.gauge("quorate_revision", "The newest revision.", status.state.revision);
+    text.gauge("quorate_keys", "Keys that exist.", status.state.key_count);
+    text.gauge("quorate_live_bytes", "Bytes of keys and values that exist.", status.state.live_bytes);
+    text.gauge(
         "quorate_stored_bytes",
         "Bytes of all records, as the quota counts them.",
         status.state.stored_bytes,
     );
-    gauge("quorate_quota_bytes", "The bound of that, 0 if there is none.", settings.get(Setting::QuotaBytes));
+    text.gauge(
+        "quorate_quota_bytes",
+        "The bound of that, 0 if there is none.",
+        settings.get(Setting::QuotaBytes),
+    );
     let warn_percent = settings.get(Setting::QuotaWarnPercent);
-    gauge("quorate_quota_warn_percent", "The part of the quota to be warned of.", warn_percent);
-    gauge(
+    text.gauge("quorate_quota_warn_percent", "The part of the quota to be warned of.", warn_percent);
+    text.gauge(
         "quorate_compacted_revision",
         "The oldest revision that can be read.",
         status.state.compacted_revision,
     );
-    gauge("quorate_sessions", "Sessions that there are.", status.state.session_count);
-    gauge("quorate_raft_apply_lag", "Entries committed and not applied yet.", status.apply_lag());
-    gauge("quorate_sweep_backlog", "Revisions given up and not removed yet.", status.work.sweep_backlog);
-    gauge("quorate_digest_mark", "The newest mark of a digest.", status.work.digest_mark);
+    text.gauge("quorate_sessions", "Sessions that there are.", status.state.session_count);
+    text.gauge("quorate_raft_apply_lag", "Entries committed and not applied yet.", status.apply_lag());
+    text.gauge("quorate_sweep_backlog", "Revisions given up and not removed yet.", status.work.sweep_backlog);
+    text.gauge("quorate_digest_mark", "The newest mark of a digest.", status.work.digest_mark);
     if let Some(staleness) = status.staleness {
-        text.family(
+        text.gauge(
             "quorate_state_age_seconds",
-            "gauge",
             "Since when the state was last known to be current.",
+            staleness.as_secs_f64(),
         );
-        text.sample("", staleness.as_secs_f64());
     }
 }
 
 /// What lies where, and what waits.
 fn amounts(text: &mut Text, status: &Status) {
     let work = &status.work;
-    let mut gauge = |name, help, value: u64| {
-        text.family(name, "gauge", help);
-        text.sample("", value);
-    };
-    gauge("quorate_queued_writes", "Writes that wait to be proposed.", work.queued_writes);
-    gauge("quorate_write_bytes_in_flight", "Bytes of writes being worked on.", work.write_bytes_in_flight);
-    gauge("quorate_log_unflushed_bytes", "Bytes of entries on their way to the disk.", work.unflushed_bytes);
-    gauge("quorate_log_bytes", "Bytes of entries in the log, roughly.", work.log_bytes);
-    gauge("quorate_snapshot_bytes", "Bytes of the newest snapshot.", work.snapshot_bytes);
-    gauge("quorate_overlay_bytes", "Memory of what is applied and in no checkpoint yet.", work.overlay_bytes);
-    gauge("quorate_disk_free_bytes", "Bytes free on the disk when last measured.", work.disk_free_bytes);
+    text.gauge("quorate_queued_writes", "Writes that wait to be proposed.", work.queued_writes);
+    text.gauge(
+        "quorate_write_bytes_in_flight",
+        "Bytes of writes being worked on.",
+        work.write_bytes_in_flight,
+    );
+    text.gauge(
+        "quorate_log_unflushed_bytes",
+        "Bytes of entries on their way to the disk.",
+        work.unflushed_bytes,
+    );
+    text.gauge("quorate_log_bytes", "Bytes of entries in the log, roughly.", work.log_bytes);
+    text.gauge("quorate_snapshot_bytes", "Bytes of the newest snapshot.", work.snapshot_bytes);
+    text.gauge(
+        "quorate_overlay_bytes",
+        "Memory of what is applied and in no checkpoint yet.",
+        work.overlay_bytes,
+    );
+    text.gauge("quorate_disk_free_bytes", "Bytes free on the disk when last measured.", work.disk_free_bytes);
     text.family("quorate_peer_round_trip_seconds", "gauge", "How long the newest ping took to come back.");
     for member in &status.members {
         if let Some(round_trip) = member.round_trip {
@@ -187,23 +211,21 @@ fn amounts(text: &mut Text, status: &Status) {
 /// What the node has done since it started.
 fn work(text: &mut Text, status: &Status) {
     let work = &status.work;
-    let mut counter = |name, help, value: u64| {
-        text.family(name, "counter", help);
-        text.sample("", value);
-    };
-    counter("quorate_proposals_total", "Entries proposed as the leader.", work.proposals);
-    counter("quorate_proposed_commands_total", "Commands in those.", work.proposed_commands);
-    counter("quorate_digests_compared_total", "Comparisons of digests led.", work.digests_compared);
-    counter("quorate_scrub_passes_total", "Searches of all records for damage.", work.scrub_passes);
-    counter("quorate_scrubbed_records_total", "Records checked in those.", work.scrubbed_records);
-    counter("quorate_scrubbed_bytes_total", "Bytes of those records.", work.scrubbed_bytes);
+    text.counter("quorate_proposals_total", "Entries proposed as the leader.", work.proposals);
+    text.counter("quorate_proposed_commands_total", "Commands in those.", work.proposed_commands);
+    text.counter("quorate_digests_compared_total", "Comparisons of digests led.", work.digests_compared);
+    text.counter("quorate_scrub_passes_total", "Searches of all records for damage.", work.scrub_passes);
+    text.counter("quorate_scrubbed_records_total", "Records checked in those.", work.scrubbed_records);
+    text.counter("quorate_scrubbed_bytes_total", "Bytes of those records.", work.scrubbed_bytes);
     text.family("quorate_log_flush_duration_seconds", "summary", "Flushes of the log.");
     text.suffixed("_sum", "", work.flush_total.as_secs_f64());
     text.suffixed("_count", "", work.flushes);
-    text.family("quorate_log_flushed_bytes_total", "counter", "Bytes of entries in those flushes.");
-    text.sample("", work.flushed_bytes);
-    text.family("quorate_log_flush_last_seconds", "gauge", "How long the last flush of the log took.");
-    text.sample("", work.flush_last.as_secs_f64());
+    text.counter("quorate_log_flushed_bytes_total", "Bytes of entries in those flushes.", work.flushed_bytes);
+    text.gauge(
+        "quorate_log_flush_last_seconds",
+        "How long the last flush of the log took.",
+        work.flush_last.as_secs_f64(),
+    );
     text.family("quorate_quota_state", "gauge", "1 for how much of its quota the store takes.");
     let states = [
         (QuotaState::Unlimited, "unlimited"),
@@ -228,6 +250,18 @@ impl Text {
     fn family(&mut self, name: &'static str, kind: &str, help: &str) {
         self.family = name;
         writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("a string takes text");
+    }
+
+    /// A family of one sample that goes up and down.
+    fn gauge(&mut self, name: &'static str, help: &str, value: impl std::fmt::Display) {
+        self.family(name, "gauge", help);
+        self.sample("", value);
+    }
+
+    /// A family of one sample that only grows.
+    fn counter(&mut self, name: &'static str, help: &str, value: impl std::fmt::Display) {
+        self.family(name, "counter", help);
+        self.sample("", value);
     }
 
     fn sample(&mut self, labels: &str, value: impl std::fmt::Display) {

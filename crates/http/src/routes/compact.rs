@@ -9,8 +9,7 @@ use quorate_api::{CompactAnswer, CompactBody};
 use quorate_environment::Environment;
 use quorate_kv::{Command, Outcome};
 
-use super::SMALL_BODY_BYTES_MAX;
-use super::request::{self, JsonBody, Times};
+use super::request::{JsonBody, small_json_request};
 use super::writing::{json, write};
 use crate::application::Application;
 use crate::failure::Failure;
@@ -35,13 +34,8 @@ async fn post<E: Environment, S: Store>(
     application: &Application<E, S>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let arrival = request::arrival(&request);
-    let (parts, body) = request.into_parts();
-    request::no_conditions(&parts.headers)?;
-    request::no_session(&parts.headers)?;
-    let times = Times::new(arrival, request::timeout_only(&parts.uri)?);
-    let JsonBody { content: CompactBody { revision }, held: _held } =
-        request::json_body(application, times.deadline, body, SMALL_BODY_BYTES_MAX, None).await?;
+    let (times, body) = small_json_request(application, request, None).await?;
+    let JsonBody { content: CompactBody { revision }, held: _held } = body;
     let written = write(application, &times, Command::Compact { revision }, None).await?;
     match written.outcome {
         Outcome::Compacted { oldest } => Ok(json(&CompactAnswer { compacted: oldest })),

@@ -45,9 +45,6 @@ mod writing;
 /// The methods of paths that are only read.
 const READ_METHODS: &str = "GET, HEAD, OPTIONS";
 
-/// The longest body of requests that carry a few numbers.
-const SMALL_BODY_BYTES_MAX: u64 = 64 << 10;
-
 /// Every route over the application. Methods are told apart in the handlers: axum's own answers are not
 /// JSON.
 pub(crate) fn router<E: Environment, S: Store>(application: Arc<Application<E, S>>) -> Router {

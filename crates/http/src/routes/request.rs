@@ -23,6 +23,9 @@ use crate::store::Store;
 /// than ours. A tenth of the time limit, but not more than this.
 const MARGIN_MAX: Duration = Duration::from_millis(20);
 
+/// The longest body of requests that carry a few numbers.
+const SMALL_BODY_BYTES_MAX: u64 = 64 << 10;
+
 /// What an object of a request takes in memory, about.
 const OBJECT_BYTES: usize = 160;
 
@@ -156,9 +159,45 @@ pub(super) struct JsonBody<T> {
     pub(super) held: BytesHeld,
 }
 
+/// A request with a body of JSON, received whole.
+pub(super) struct JsonRequest<T> {
+    pub(super) times: Times,
+    /// The session that it is a part of, if it is of one.
+    pub(super) session: Option<SessionHeaders>,
+    pub(super) body: JsonBody<T>,
+}
+
+/// Receives a request that is told everything by a body of JSON of at most `bytes_max` bytes. An empty body
+/// counts as `if_empty`, where there is such a thing.
+pub(super) async fn json_request<E: Environment, S: Store, T: DeserializeOwned>(
+    application: &Application<E, S>,
+    request: Request,
+    bytes_max: u64,
+    if_empty: Option<T>,
+) -> Result<JsonRequest<T>, Failure> {
+    let arrival = arrival(&request);
+    let (parts, body) = request.into_parts();
+    no_conditions(&parts.headers)?;
+    let session = session(&parts.headers)?;
+    let times = Times::new(arrival, timeout_only(&parts.uri)?);
+    let body = json_body(application, times.deadline, body, bytes_max, if_empty).await?;
+    Ok(JsonRequest { times, session, body })
+}
+
+/// As [`json_request`], of a request that no session makes safe to repeat and that has a short body.
+pub(super) async fn small_json_request<E: Environment, S: Store, T: DeserializeOwned>(
+    application: &Application<E, S>,
+    request: Request,
+    if_empty: Option<T>,
+) -> Result<(Times, JsonBody<T>), Failure> {
+    no_session(request.headers())?;
+    let received = json_request(application, request, SMALL_BODY_BYTES_MAX, if_empty).await?;
+    Ok((received.times, received.body))
+}
+
 /// Receives and reads a body of JSON of at most `bytes_max` bytes. An empty one counts as `if_empty`, where
 /// there is such a thing.
-pub(super) async fn json_body<E: Environment, S: Store, T: DeserializeOwned>(
+async fn json_body<E: Environment, S: Store, T: DeserializeOwned>(
     application: &Application<E, S>,
     deadline: Moment,
     body: Body,

@@ -11,8 +11,7 @@ use quorate_api::{ErrorCode, OpenSessionBody, SESSIONS_PATH, SessionAnswer, quer
 use quorate_environment::Environment;
 use quorate_kv::{Command, Outcome, SESSION_TTL_MS_DEFAULT};
 
-use super::SMALL_BODY_BYTES_MAX;
-use super::request::{self, JsonBody, Times, no_body};
+use super::request::{self, JsonBody, Times, no_body, small_json_request};
 use super::writing::{json, write};
 use crate::application::Application;
 use crate::failure::Failure;
@@ -52,14 +51,9 @@ async fn open<E: Environment, S: Store>(
     application: &Application<E, S>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let arrival = request::arrival(&request);
-    let (parts, body) = request.into_parts();
-    request::no_conditions(&parts.headers)?;
-    request::no_session(&parts.headers)?;
-    let times = Times::new(arrival, request::timeout_only(&parts.uri)?);
     let if_empty = Some(OpenSessionBody::default());
-    let JsonBody { content, held: _held } =
-        request::json_body(application, times.deadline, body, SMALL_BODY_BYTES_MAX, if_empty).await?;
+    let (times, JsonBody { content, held: _held }) =
+        small_json_request(application, request, if_empty).await?;
     let command = Command::OpenSession { ttl_ms: content.ttl_ms.unwrap_or(SESSION_TTL_MS_DEFAULT) };
     let written = write(application, &times, command, None).await?;
     let Outcome::SessionOpened { session, ttl_ms } = written.outcome else {

@@ -10,8 +10,7 @@ use quorate_environment::Environment;
 use quorate_kv::{Command, Outcome, Setting, SettingChange, Settings};
 use quorate_replica::Consistency;
 
-use super::SMALL_BODY_BYTES_MAX;
-use super::request::{self, JsonBody, Times, no_body};
+use super::request::{self, JsonBody, Times, no_body, small_json_request};
 use super::writing::{json, write};
 use crate::application::Application;
 use crate::failure::Failure;
@@ -48,13 +47,8 @@ async fn put<E: Environment, S: Store>(
     application: &Application<E, S>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let arrival = request::arrival(&request);
-    let (parts, body) = request.into_parts();
-    request::no_conditions(&parts.headers)?;
-    request::no_session(&parts.headers)?;
-    let times = Times::new(arrival, request::timeout_only(&parts.uri)?);
-    let JsonBody { content: SettingsBody(named), held: _held } =
-        request::json_body(application, times.deadline, body, SMALL_BODY_BYTES_MAX, None).await?;
+    let (times, body) = small_json_request(application, request, None).await?;
+    let JsonBody { content: SettingsBody(named), held: _held } = body;
     let changes = named.into_iter().map(change).collect::<Result<Vec<_>, _>>()?;
     let written =
         write(application, &times, Command::ChangeSettings { changes: changes.clone() }, None).await?;

@@ -10,7 +10,7 @@ use quorate_environment::Environment;
 use quorate_kv::{Command, Outcome, Setting, Transaction};
 
 use super::Answer;
-use super::request::{self, JsonBody, Times};
+use super::request::{JsonBody, JsonRequest, json_request};
 use super::writing::{self, Written, json, write};
 use crate::application::Application;
 use crate::failure::Failure;
@@ -38,13 +38,9 @@ async fn post<E: Environment, S: Store>(
     application: &Application<E, S>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let arrival = request::arrival(&request);
-    let (parts, body) = request.into_parts();
-    request::no_conditions(&parts.headers)?;
-    let session = request::session(&parts.headers)?;
-    let times = Times::new(arrival, request::timeout_only(&parts.uri)?);
-    let JsonBody { content: TransactionBody(transaction), held } =
-        request::json_body(application, times.deadline, body, BODY_BYTES_MAX, None).await?;
+    let JsonRequest { times, session, body } =
+        json_request(application, request, BODY_BYTES_MAX, None).await?;
+    let JsonBody { content: TransactionBody(transaction), held } = body;
     check(application, &transaction)?;
     let command = Command::Transaction(transaction.clone());
     if command.encoded_bytes() > Command::ENCODED_BYTES_MAX {
