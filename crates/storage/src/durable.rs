@@ -37,7 +37,7 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
 ///
 /// Many file systems tell the disk which blocks are free again when they commit a removal, and whoever flushes
 /// another file meanwhile waits for that: hundreds of milliseconds for hundreds of megabytes.
-pub(crate) const REMOVED_BYTES_MAX: u64 = 4 << 20;
+pub(crate) const REMOVED_BYTES_MAX: u64 = 16 << 20;
 
 /// Shortens a file that nobody reads any more, piece by piece, until it can be removed at once.
 pub(crate) fn shrink(path: &Path) -> io::Result<()> {

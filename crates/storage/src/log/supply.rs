@@ -14,8 +14,8 @@ use crate::durable;
 use crate::failure::{FailureSignal, StorageFailure};
 use crate::space::disk_free_bytes;
 
-/// How many spare segments are kept: what a new snapshot frees of the log, so that under a steady load segments
-/// are used again and none is removed. To remove many at once holds up whoever flushes on the same disk.
+/// How many spare segments are kept: about what a new snapshot frees of the log, so that under a steady load
+/// segments are used again instead of being removed and made anew.
 const SPARES_MAX: usize = 16;
 /// The removal of a segment of so many bytes is flushed by itself.
 const LARGE_SEGMENT_BYTES: u64 = 1 << 20;
