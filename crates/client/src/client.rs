@@ -24,6 +24,10 @@ const SESSIONS_TRIED_MAX: u32 = 3;
 /// How long a write waits for its session to forget outcomes.
 const OUTCOMES_PAUSE: Duration = Duration::from_millis(20);
 
+/// With less time left a write that was refused for its session's outcomes is not tried again: an attempt that
+/// the deadline cuts off would turn a definite refusal into an unknown outcome.
+const OUTCOMES_TIME_LEFT_MIN: Duration = Duration::from_millis(100);
+
 /// A client of a Quorate cluster. Cheap to clone; clones share their connections and sessions.
 ///
 /// Any request can fail with a [`ClientError`]. A client that is dropped leaves its sessions to expire; see
@@ -126,7 +130,7 @@ impl<E: Environment> Client<E> {
                 Err(error) if error.code() == Some(ErrorCode::TooManyOutcomes) => {
                     drop(ticket);
                     let pause = self.shared.environment.jitter(OUTCOMES_PAUSE);
-                    if self.shared.environment.now() + pause < deadline {
+                    if self.shared.environment.now() + pause + OUTCOMES_TIME_LEFT_MIN < deadline {
                         self.shared.environment.sleep(pause).await;
                         continue;
                     }
