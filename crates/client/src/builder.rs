@@ -7,6 +7,7 @@ use quorate_environment::{Environment, TokioEnvironment};
 use crate::client::Client;
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
+use crate::nodes::Nodes;
 
 /// The shortest time to live that sessions are opened with if nothing is said.
 const SESSION_TTL_MIN: Duration = Duration::from_secs(60);
@@ -20,6 +21,7 @@ pub struct ClientBuilder<E = TokioEnvironment> {
     answer_bytes_max: usize,
     with_sessions: bool,
     session_ttl: Option<Duration>,
+    follows_members: bool,
 }
 
 impl ClientBuilder {
@@ -32,6 +34,7 @@ impl ClientBuilder {
             answer_bytes_max: 64 << 20,
             with_sessions: true,
             session_ttl: None,
+            follows_members: true,
         }
     }
 }
@@ -40,8 +43,17 @@ impl<E: Environment> ClientBuilder<E> {
     /// Where the client gets its time, connections and random numbers from: the real world by default. A
     /// simulation gives its own.
     pub fn environment<F: Environment>(self, environment: F) -> ClientBuilder<F> {
-        let Self { environment: _, endpoints, timeout, answer_bytes_max, with_sessions, session_ttl } = self;
-        ClientBuilder { environment, endpoints, timeout, answer_bytes_max, with_sessions, session_ttl }
+        let Self { environment: _, endpoints, timeout, answer_bytes_max, .. } = self;
+        let Self { with_sessions, session_ttl, follows_members, .. } = self;
+        ClientBuilder {
+            environment,
+            endpoints,
+            timeout,
+            answer_bytes_max,
+            with_sessions,
+            session_ttl,
+            follows_members,
+        }
     }
 
     /// How long a request may take, with all its attempts. 5 seconds by default.
@@ -70,6 +82,14 @@ impl<E: Environment> ClientBuilder<E> {
         self
     }
 
+    /// Whether the client learns from the nodes who the members are, and goes to those, wherever they are said
+    /// to be. It does by default, and falls back to the endpoints. Switch it off where the endpoints are not
+    /// nodes but something in front of them, a load balancer or `quorate route`, that requests are to pass.
+    pub fn follow_members(mut self, follows: bool) -> Self {
+        self.follows_members = follows;
+        self
+    }
+
     /// The client. Connects to nothing yet.
     pub fn build(self) -> Result<Client<E>, ClientError> {
         if self.endpoints.is_empty() {
@@ -85,6 +105,8 @@ impl<E: Environment> ClientBuilder<E> {
             self.endpoints.iter().map(|text| Endpoint::parse(text)).collect::<Result<Vec<_>, _>>()?;
         let session_ttl = self.session_ttl.unwrap_or(SESSION_TTL_MIN.max(3 * self.timeout));
         let session_ttl = self.with_sessions.then_some(session_ttl);
-        Ok(Client::of(self.environment, endpoints, self.timeout, self.answer_bytes_max, session_ttl))
+        let nodes =
+            Nodes::new(self.environment.clone(), endpoints, self.answer_bytes_max, self.follows_members);
+        Ok(Client::of(self.environment, nodes, self.timeout, session_ttl))
     }
 }

@@ -6,12 +6,11 @@ use std::time::Duration;
 use quorate_api::{ErrorCode, SessionAnswer};
 use quorate_environment::{Environment, Moment, TokioEnvironment};
 
-use crate::attempts::Nodes;
 use crate::builder::ClientBuilder;
 use crate::call::Call;
-use crate::endpoint::Endpoint;
 use crate::error::ClientError;
 use crate::exchange::Answer;
+use crate::nodes::Nodes;
 use crate::session_requests::{keep_session, open_session};
 use crate::sessions::{Sessions, Ticket};
 
@@ -40,7 +39,7 @@ pub struct Client<E = TokioEnvironment> {
 #[derive(Debug)]
 struct Shared<E> {
     environment: E,
-    nodes: Nodes<E>,
+    nodes: Arc<Nodes<E>>,
     timeout: Duration,
     /// None if writes go without.
     sessions: Option<Arc<Sessions>>,
@@ -54,7 +53,8 @@ impl<E> Clone for Client<E> {
 
 impl Client {
     /// A client of the nodes at `endpoints` (`http://HOST:PORT`), with default settings. One endpoint is
-    /// enough; with all of them the client survives the loss of any.
+    /// enough, because that node says who the others are; with all of them the client also starts while some
+    /// are down.
     pub fn new(endpoints: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, ClientError> {
         ClientBuilder::new(endpoints).build()
     }
@@ -63,12 +63,11 @@ impl Client {
 impl<E: Environment> Client<E> {
     pub(crate) fn of(
         environment: E,
-        endpoints: Vec<Endpoint>,
+        nodes: Nodes<E>,
         timeout: Duration,
-        answer_bytes_max: usize,
         session_ttl: Option<Duration>,
     ) -> Self {
-        let nodes = Nodes::new(environment.clone(), endpoints, answer_bytes_max);
+        let nodes = Arc::new(nodes);
         let sessions = session_ttl.map(|ttl| Arc::new(Sessions::new(ttl)));
         Self { shared: Arc::new(Shared { environment, nodes, timeout, sessions }) }
     }

@@ -30,6 +30,8 @@ pub(crate) struct Connections<E> {
     endpoint: Endpoint,
     /// Those that wait, the one that was used last at the end.
     idle: Mutex<Vec<Idle>>,
+    /// Until when the node wants no requests.
+    held_until: Mutex<Moment>,
 }
 
 #[derive(Debug)]
@@ -52,7 +54,7 @@ pub(crate) enum NoAnswer {
 
 impl<E: Environment> Connections<E> {
     pub(crate) fn new(environment: E, endpoint: Endpoint) -> Self {
-        Self { environment, endpoint, idle: Mutex::default() }
+        Self { environment, endpoint, idle: Mutex::default(), held_until: Mutex::default() }
     }
 
     pub(crate) fn environment(&self) -> &E {
@@ -61,6 +63,17 @@ impl<E: Environment> Connections<E> {
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// Notes that the node wants no requests until `moment`.
+    pub(crate) fn hold_until(&self, moment: Moment) {
+        let mut held_until = self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *held_until = moment.max(*held_until);
+    }
+
+    /// Until when the node wants no requests.
+    pub(crate) fn held_until(&self) -> Moment {
+        *self.held_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends the request and waits for the head of its answer until `deadline`. Give the connection back when

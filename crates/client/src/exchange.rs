@@ -18,6 +18,9 @@ use crate::sessions::Ticket;
 /// The code of a refusal that has none but is about the length of the request's head.
 const HEAD_TOO_LONG: &str = "head_too_long";
 
+/// The longest that a node is left alone because it has asked for that.
+const RETRY_AFTER_MAX: Duration = quorate_api::query::TIMEOUT_MAX;
+
 /// A node's answer that means "done", or "no such key".
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
@@ -60,7 +63,12 @@ impl Answer {
 #[derive(Clone, Debug)]
 pub(crate) enum Failure {
     /// This attempt has done nothing; another one may do better.
-    NotDone(ClientError),
+    NotDone {
+        /// The error.
+        error: ClientError,
+        /// For how long the node asks to be left alone.
+        retry_after: Option<Duration>,
+    },
     /// Nobody said what became of this attempt.
     InDoubt {
         /// What was seen.
@@ -90,7 +98,8 @@ pub(crate) async fn exchange<E: Environment>(
     let sent = node.send(call.request(endpoint, ticket, budget), deadline).await;
     let (response, connection) = sent.map_err(|no_answer| match no_answer {
         NoAnswer::NotSent(reason) => {
-            Failure::NotDone(ClientError::Unreachable { reason: format!("{endpoint}: {reason}") })
+            let error = ClientError::Unreachable { reason: format!("{endpoint}: {reason}") };
+            Failure::NotDone { error, retry_after: None }
         }
         NoAnswer::Lost(reason) => in_doubt(&reason),
     })?;
@@ -148,7 +157,10 @@ fn refused(
             let elsewhere = code.is_retryable() || (code == ErrorCode::Damaged && call.is_repeatable());
             let is_outcome = headers.contains_key(headers::REPLAYED);
             let error = refusal(body.code, body.message);
-            Err(if elsewhere { Failure::NotDone(error) } else { Failure::Final { error, is_outcome } })
+            Err(match elsewhere {
+                true => Failure::NotDone { error, retry_after: retry_after(&headers) },
+                false => Failure::Final { error, is_outcome },
+            })
         }
         // Something between us and the node may have answered, after the node has done the write.
         (None, body) if status.is_server_error() && !call.is_repeatable() => {
@@ -170,6 +182,13 @@ fn refused(
 
 fn is_head_too_long(status: StatusCode) -> bool {
     matches!(status, StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+}
+
+/// How long to wait, if the node says so in seconds. That of a date, which the header may also be, is told by
+/// proxies only, and by a clock that is not ours.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = number(headers, http::header::RETRY_AFTER.as_str())?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {

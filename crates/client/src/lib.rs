@@ -16,6 +16,14 @@
 //! - an *unknown* outcome, [`ClientError::OutcomeUnknown`]: the write was sent, and nobody said what became of
 //!   it before the time was up. It may take effect now or later, or never. Read to learn which.
 //!
+//! # Members that come and go
+//!
+//! The nodes say who the members are and where clients reach them. A client asks for that with its first
+//! request, every ten seconds while it is used, and when a node fails, and goes to the members from then on, so
+//! that it outlives the nodes that it was given. Those stay its fallback. A new member is used once it has
+//! answered and is of the same cluster; a node of another cluster is not used at all. See
+//! [`ClientBuilder::follow_members`].
+//!
 //! # Sessions: writes that are repeated and take effect once
 //!
 //! Puts, deletes and transactions are parts of a session, which the client opens with its first write and keeps
@@ -37,14 +45,17 @@ mod call;
 mod client;
 pub mod compare;
 mod connections;
+mod directory;
 mod endpoint;
 mod error;
 mod exchange;
 mod history;
 mod keys;
 mod maintenance;
+mod nodes;
 pub mod operation;
 mod range;
+mod roster;
 mod session_requests;
 mod sessions;
 mod single_keys;

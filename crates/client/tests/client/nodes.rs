@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use quorate_client::{Client, ClientBuilder, ErrorCode, Written};
+use quorate_client::{Client, ClientBuilder, ClusterMember, ClusterStatus, ErrorCode, Written};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -21,10 +21,12 @@ pub enum Act {
 }
 
 /// A node that takes one act after another, over any number of connections; the last act repeats. What is about
-/// sessions it does without regard to them: it opens sessions 7, 8 and so on, and each lives for a minute.
+/// sessions it does without regard to them: it opens sessions 7, 8 and so on, and each lives for a minute. Nor are
+/// there acts for telling who the members are, if the node knows: see [`Node::knows`].
 pub struct Node {
     pub url: String,
     seen: Arc<Mutex<Seen>>,
+    acts: Arc<Mutex<Vec<Act>>>,
 }
 
 #[derive(Debug, Default)]
@@ -33,6 +35,9 @@ struct Seen {
     requests: Vec<String>,
     session_requests: Vec<String>,
     sessions: u64,
+    /// What it says of the cluster.
+    status: Option<String>,
+    times_asked: usize,
 }
 
 impl Node {
@@ -41,7 +46,7 @@ impl Node {
         let url = format!("http://{}", listener.local_addr().expect("is bound"));
         let seen = Arc::new(Mutex::new(Seen::default()));
         let acts = Arc::new(Mutex::new(acts.into_iter().collect::<Vec<_>>()));
-        let node = Self { url, seen: Arc::clone(&seen) };
+        let node = Self { url, seen: Arc::clone(&seen), acts: Arc::clone(&acts) };
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.expect("loopback accepts");
@@ -50,6 +55,11 @@ impl Node {
             }
         });
         node
+    }
+
+    /// From now on these are its acts.
+    pub fn acts(&self, acts: impl IntoIterator<Item = Act>) {
+        *self.acts.lock().expect("not poisoned") = acts.into_iter().collect();
     }
 
     pub fn requests(&self) -> Vec<String> {
@@ -63,14 +73,36 @@ impl Node {
         seen.session_requests.iter().map(line).collect()
     }
 
+    /// From now on the node says that these are the members of this cluster.
+    pub fn knows(&self, cluster_id: &str, applied_index: u64, members: &[&str]) {
+        let mut status: ClusterStatus =
+            serde_json::from_str(include_str!("cluster.json")).expect("is a status");
+        let template = status.members[0].clone();
+        let member = |url: &&str| ClusterMember { client_url: Some((*url).to_owned()), ..template.clone() };
+        status.cluster_id = Some(cluster_id.to_owned());
+        status.applied_index = applied_index;
+        status.members = members.iter().map(member).collect();
+        let status = serde_json::to_string(&status).expect("can be written as JSON");
+        self.seen.lock().expect("not poisoned").status = Some(status);
+    }
+
+    /// How often it has said who the members are.
+    pub fn times_asked(&self) -> usize {
+        self.seen.lock().expect("not poisoned").times_asked
+    }
+
     pub fn connections(&self) -> usize {
         self.seen.lock().expect("not poisoned").connections
     }
 }
 
 impl Seen {
-    /// Notes a request, and gives the answer if it is about a session.
+    /// Notes a request, and gives the answer if it is about a session or the members.
     fn note(&mut self, request: String) -> Option<Act> {
+        if let (true, Some(status)) = (request.starts_with("GET /v1/cluster "), &self.status) {
+            self.times_asked += 1;
+            return Some(answer("200", &[], status));
+        }
         let Some((_, path)) = request.split_once(" /v1/sessions") else {
             self.requests.push(request);
             return None;
@@ -94,8 +126,8 @@ impl Seen {
 
 async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, acts: Arc<Mutex<Vec<Act>>>) {
     while let Some(request) = read_request(&mut stream).await {
-        let of_session = seen.lock().expect("not poisoned").note(request);
-        let act = if let Some(answer) = of_session {
+        let without_act = seen.lock().expect("not poisoned").note(request);
+        let act = if let Some(answer) = without_act {
             answer
         } else {
             let mut acts = acts.lock().expect("not poisoned");
@@ -156,6 +188,12 @@ pub fn found() -> Act {
     )
 }
 
+/// A refusal by a node that asks for this many seconds of patience.
+pub fn refusal_for(code: ErrorCode, retry_after_s: u64) -> Act {
+    let body = format!("{{\"code\":\"{code}\",\"message\":\"because\"}}");
+    answer(&code.status().to_string(), &[&format!("retry-after: {retry_after_s}")], &body)
+}
+
 pub fn refusal(code: ErrorCode) -> Act {
     let body = format!("{{\"code\":\"{code}\",\"message\":\"because\"}}");
     answer(&code.status().to_string(), &["quorate-revision: 9", "quorate-request-id: 00ff"], &body)
@@ -163,17 +201,34 @@ pub fn refusal(code: ErrorCode) -> Act {
 
 pub const DONE: Written = Written { revision: 5, create_revision: 3, version: 2 };
 
+/// A client that stays with its nodes.
+fn builder_of(urls: &[&str]) -> ClientBuilder {
+    ClientBuilder::new(urls.iter().copied()).follow_members(false)
+}
+
 pub fn client_of(urls: &[&str]) -> Client {
-    Client::new(urls.iter().copied()).expect("the endpoints are well formed")
+    builder_of(urls).build().expect("the endpoints are well formed")
 }
 
 /// A client that writes without sessions.
 pub fn plain_client_of(urls: &[&str]) -> Client {
-    ClientBuilder::new(urls.iter().copied()).without_sessions().build().expect("well formed")
+    builder_of(urls).without_sessions().build().expect("well formed")
 }
 
+/// A client that gives up soon, but not so soon that a busy machine would make it.
 pub fn hasty_client_of(urls: &[&str]) -> Client {
-    ClientBuilder::new(urls.iter().copied()).timeout(Duration::from_millis(800)).build().expect("well formed")
+    builder_of(urls).timeout(Duration::from_secs(3)).build().expect("well formed")
+}
+
+/// Waits until something is so.
+pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), waiting).await;
+    waited.unwrap_or_else(|_| panic!("waited too long for: {what}"));
 }
 
 /// The value of a header of a request.

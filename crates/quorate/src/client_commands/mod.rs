@@ -24,7 +24,9 @@ use crate::client_arguments::ConnectionArguments;
 use crate::error::CommandError;
 
 fn client(connection: ConnectionArguments) -> Result<Client, CommandError> {
-    match ClientBuilder::new(connection.endpoints).timeout(connection.timeout).build() {
+    // One command asks the nodes that it was told to ask, in their order.
+    let builder = ClientBuilder::new(connection.endpoints).follow_members(false);
+    match builder.timeout(connection.timeout).build() {
         // The timeout has been looked at with the flags.
         Err(ClientError::Settings(reason)) => Err(CommandError::Endpoints { reason }),
         built => Ok(built?),
