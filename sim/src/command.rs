@@ -104,7 +104,8 @@ fn execute(arguments: Arguments) -> Result<Verdict, String> {
         .prefix("quorate-sim-")
         .tempdir()
         .map_err(|error| format!("cannot make a scratch folder: {error}"))?;
-    let recorder = Arc::new(Recorder::new(trace_sink(arguments.trace.as_deref())?));
+    let recorder =
+        Arc::new(Recorder::new(trace_sink(arguments.trace.as_deref())?, plan.clocks.drift_ppm_max));
     let checked = run(&plan, scratch.path(), &recorder);
     recorder.finish_trace().map_err(|error| format!("cannot write the trace: {error}"))?;
     let report = Report::new(plan.seed, recorder.summary(), checked, resident_kib_max());

@@ -93,6 +93,8 @@ impl Attack<'_> {
             Fault::DiskFull { target } => self.fill_disk(*target).await,
             Fault::FlippedBits { target, bits, choice } => self.flip_bits(*target, *bits, *choice).await,
             Fault::FailedSync { target } => self.fail_sync(*target).await,
+            Fault::ClockDrift { target, drift_ppm } => self.let_clock_drift(*target, *drift_ppm).await,
+            Fault::WallClockJump { target, by_ms } => self.set_wall_clock(*target, *by_ms).await,
         }
     }
 
@@ -219,6 +221,28 @@ impl Attack<'_> {
         self.cluster.set_disk(member, Some(&disk));
         sleep(self.duration).await;
         self.cluster.set_disk(member, None);
+        self.end(&format!("n{member}"));
+    }
+
+    async fn let_clock_drift(&self, target: Target, drift_ppm: i64) {
+        let Some(member) = self.resolve(target) else {
+            return self.skip(&format!("{target} does not exist"));
+        };
+        self.begin(&format!("n{member}, {drift_ppm} ppm"));
+        self.cluster.set_drift(member, Some(drift_ppm));
+        sleep(self.duration).await;
+        self.cluster.set_drift(member, None);
+        self.end(&format!("n{member}"));
+    }
+
+    async fn set_wall_clock(&self, target: Target, by_ms: i64) {
+        let Some(member) = self.resolve(target) else {
+            return self.skip(&format!("{target} does not exist"));
+        };
+        self.begin(&format!("n{member}, by {by_ms} ms"));
+        self.cluster.set_wall_clock(member, by_ms);
+        sleep(self.duration).await;
+        self.cluster.set_wall_clock(member, -by_ms);
         self.end(&format!("n{member}"));
     }
 

@@ -294,9 +294,12 @@ impl Run<'_> {
         let workload = &self.plan.workload;
         let clients = workload.clients.iter().map(|client| (client.server_timeout_ms, client.patience_ms));
         let others = workload.store_clients.iter().map(|it| (it.server_timeout_ms, it.patience_ms));
-        let impatience = |(server_ms, patience_ms): (u64, u64)| server_ms.saturating_sub(patience_ms);
-        let left_ms = clients.chain(others).map(impatience).max().unwrap_or(0);
-        sleep(Duration::from_millis(left_ms) + LAST_REPLICATION).await;
+        let impatience = |(server_ms, patience_ms): (u64, u64)| {
+            let longest = self.plan.clocks.longest(Duration::from_millis(server_ms));
+            longest.saturating_sub(Duration::from_millis(patience_ms))
+        };
+        let left = clients.chain(others).map(impatience).max().unwrap_or_default();
+        sleep(left + LAST_REPLICATION).await;
     }
 
     async fn converge(&self) -> Option<()> {

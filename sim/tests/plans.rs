@@ -43,6 +43,7 @@ fn a_few_seeds_see_every_kind_of_fault() {
     let names: BTreeSet<&str> =
         (0..50).flat_map(|seed| derive(seed).faults).map(|planned| planned.fault.name()).collect();
     let all = [
+        "clock drift",
         "deafen",
         "delay",
         "disk full",
@@ -61,6 +62,7 @@ fn a_few_seeds_see_every_kind_of_fault() {
         "restart",
         "slow disk",
         "split",
+        "wall clock jump",
     ];
     assert_eq!(names, BTreeSet::from(all));
 }

@@ -26,6 +26,7 @@ use self::links::Links;
 pub use self::links::{Link, Weather};
 pub use self::node::NODES_RUN;
 use self::node::{NodeSetup, NodeWitness, Stop};
+use crate::environment::clock::{self, Clock};
 use crate::environment::{DiskLatency, SimulatedEnvironment, SimulatedNetwork};
 use crate::oracles::Violation;
 use crate::plan::{DiskPlan, Plan, ReplicaPlan};
@@ -75,6 +76,8 @@ pub struct Cluster {
 struct ClusterNode {
     id: NodeId,
     setup: Arc<NodeSetup>,
+    /// How its clock drifts when nothing is wrong.
+    drift_ppm: i64,
 }
 
 /// The machine that a member runs on.
@@ -129,7 +132,10 @@ impl Cluster {
             let life = setup.clone();
             let node = handle.create_node().name(format!("n{member}")).ip(machine(member));
             let node = node.init(move || node::run(life.clone())).build();
-            nodes.insert(member, ClusterNode { id: node.id(), setup });
+            let clock = plan.clocks.of(member);
+            let uptime = Duration::from_millis(clock.uptime_ms);
+            clock::install(node.id(), Clock::new(clock.drift_ppm, uptime, clock.wall_ahead_ms));
+            nodes.insert(member, ClusterNode { id: node.id(), setup, drift_ppm: clock.drift_ppm });
         }
         let ids = nodes.iter().map(|(member, node)| (*member, node.id)).collect();
         let states = nodes.keys().map(|member| (*member, NodeState::Up)).collect();
@@ -204,6 +210,17 @@ impl Cluster {
     pub fn set_disk(&self, member: u64, disk: Option<&DiskPlan>) {
         let latency = disk.map_or(self.disk, latency);
         self.nodes[&member].setup.environment.set_disk_latency(latency);
+    }
+
+    /// Lets a node's clock drift in another way, or in that of the plan again.
+    pub fn set_drift(&self, member: u64, drift_ppm: Option<i64>) {
+        let node = &self.nodes[&member];
+        clock::set_drift(node.id, drift_ppm.unwrap_or(node.drift_ppm));
+    }
+
+    /// Sets a node's wall clock forward, or back.
+    pub fn set_wall_clock(&self, member: u64, by_ms: i64) {
+        clock::jump(self.nodes[&member].id, by_ms);
     }
 
     /// Lets everything that a node writes fail, or nothing any more.

@@ -1,7 +1,7 @@
 //! The simulated world: an implementation of `quorate_environment::Environment` on madsim.
 //!
 //! Time is virtual: it stands still while a task computes and jumps to the next event when all tasks
-//! wait. The network is simulated ([`network`]). Every random number, the order in which ready tasks
+//! wait. Each machine has a clock of its own ([`clock`]). The network is simulated ([`network`]). Every random number, the order in which ready tasks
 //! run included, comes from the seed of the simulation. The storage worker is a task that lets a disk's
 //! latency ([`disk_latency`]) pass before each round.
 //!
@@ -9,6 +9,7 @@
 //! a simulation has a thread of its own ([`simulation`]), no tokio timer, spawner or `watch` channel is
 //! used ([`runtime`], [`watch`]), and nothing that can be observed iterates over a hash map.
 
+pub mod clock;
 pub mod disk_latency;
 pub mod network;
 pub mod runtime;

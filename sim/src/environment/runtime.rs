@@ -15,6 +15,7 @@ use openraft_rt::{AsyncRuntime, OptionalSend, instant};
 use quorate_environment::Elapsed;
 use rand::TryRng;
 
+use super::clock;
 use super::sleep::Sleep;
 use super::watch::FifoWatch;
 
@@ -55,7 +56,7 @@ impl AsyncRuntime for SimulatedRuntime {
     }
 
     fn sleep(duration: Duration) -> Sleep {
-        Sleep::until(std::time::Instant::now().checked_add(duration))
+        Sleep::until(clock::now().checked_add(duration))
     }
 
     fn sleep_until(deadline: SimulatedInstant) -> Sleep {
@@ -106,17 +107,13 @@ impl AsyncRuntime for SimulatedRuntime {
     }
 }
 
-/// A moment of virtual time.
-///
-/// madsim answers the system calls behind std's clock, so std's instant is virtual inside a simulation.
-/// It has no epoch and no drift of its own: openraft reads it through a function without arguments, so
-/// a clock of each node's own would have to be looked up by the node that runs.
+/// A moment on the [clock](super::clock) of the machine whose task reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SimulatedInstant(std::time::Instant);
 
 impl instant::Instant for SimulatedInstant {
     fn now() -> Self {
-        Self(std::time::Instant::now())
+        Self(clock::now())
     }
 }
 

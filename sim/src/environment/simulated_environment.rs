@@ -4,13 +4,13 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use madsim::rand::RngCore;
-use madsim::time::TimeHandle;
 use quorate_environment::worker::worker_channel;
 use quorate_environment::{Environment, Fact, Moment, WallTime, Worker, WorkerFinished, WorkerHandle};
 
+use super::clock;
 use super::disk_latency::DiskLatency;
 use super::network::{SimulatedListener, SimulatedNetwork, SimulatedStream};
 use super::runtime::SimulatedRuntime;
@@ -18,9 +18,8 @@ use super::sleep::Sleep;
 
 /// A node's world inside a simulation. Clones share the world.
 ///
-/// Nodes of one simulation share the network and, today, the clock; each has a disk of its own. A
-/// clock of each node's own (a rate and an offset) would be a field here, through which `now`,
-/// `wall_now` and `sleep_until` go.
+/// Nodes of one simulation share the network; each has a disk of its own and, being a machine of its own, a
+/// [clock](super::clock).
 #[derive(Clone, Debug, Default)]
 pub struct SimulatedEnvironment {
     network: SimulatedNetwork,
@@ -67,20 +66,16 @@ impl Environment for SimulatedEnvironment {
     type Listener = SimulatedListener;
 
     fn now(&self) -> Moment {
-        Moment::from_origin(TimeHandle::current().elapsed())
+        Moment::from_origin(clock::uptime())
     }
 
     fn wall_now(&self) -> WallTime {
-        let since_epoch = TimeHandle::current()
-            .now_time()
-            .duration_since(UNIX_EPOCH)
-            .expect("a simulation begins after 1970");
-        WallTime::from_unix_milliseconds(since_epoch.as_millis() as u64)
+        WallTime::from_unix_milliseconds(clock::wall_now_ms())
     }
 
     fn sleep_until(&self, moment: Moment) -> impl Future<Output = ()> + Send + 'static {
         let remaining = moment.saturating_since(self.now());
-        Sleep::until(TimeHandle::current().now_instant().checked_add(remaining))
+        Sleep::until(clock::now().checked_add(remaining))
     }
 
     async fn listen(&self, address: &str) -> io::Result<SimulatedListener> {

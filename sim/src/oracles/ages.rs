@@ -1,6 +1,8 @@
 //! An answer is not older than it says: it reflects every write that was acknowledged before the moment
 //! that its age points to. A linearizable answer says that it is current: its moment is that in which the
 //! read was sent. This holds across keys, where the search for one order, key by key, sees nothing.
+//!
+//! A node measures an age by its own clock, which may be wrong by as much as the run's bound says.
 
 use super::timeline::Timeline;
 use super::{Judgement, Violation, seconds};
@@ -14,9 +16,16 @@ pub const CURRENT_WHEN_ASKED: &str = "a linearizable answer reflects what was ac
 #[derive(Debug, Default)]
 pub struct Ages {
     acknowledged: Timeline,
+    /// By how many millionths a node's clock may be slow.
+    drift_ppm_max: u64,
 }
 
 impl Ages {
+    /// Of nodes whose clocks may be slow by so many millionths.
+    pub fn with_drift(drift_ppm_max: u64) -> Self {
+        Self { acknowledged: Timeline::default(), drift_ppm_max }
+    }
+
     /// A write that took `revision` has been acknowledged.
     pub fn acknowledged(&mut self, completed_ns: u64, revision: u64) {
         self.acknowledged.reach(completed_ns, revision);
@@ -36,9 +45,11 @@ impl Ages {
 
     /// A stale read that was sent to `member` at `invoked_ns` has been answered from the state at
     /// `revision`, which the node says was current `age_ns` ago. The node said so after the read was
-    /// sent, so the state was current at `invoked_ns - age_ns` or later.
+    /// sent, so the state was current at `invoked_ns - age_ns` or later, if the node's clock is not slow.
     pub fn observe_stale(&self, member: u64, invoked_ns: u64, age_ns: u64, revision: u64) -> Judgement {
-        self.judge(invoked_ns.saturating_sub(age_ns), revision, |missed| {
+        let true_age_ns = u128::from(age_ns) * 1_000_000 / u128::from(1_000_000 - self.drift_ppm_max);
+        let true_age_ns = u64::try_from(true_age_ns).unwrap_or(u64::MAX);
+        self.judge(invoked_ns.saturating_sub(true_age_ns), revision, |missed| {
             let (invoked, age) = (seconds(invoked_ns), seconds(age_ns));
             let evidence = format!(
                 "n{member} answered a stale read of {invoked} with revision {revision} and an age of {age}, {missed}"
@@ -78,6 +89,14 @@ mod tests {
         assert_eq!(ages.observe_stale(1, 250, 1_000, 0), Ok(()), "older than everything");
         let violation = ages.observe_stale(1, 250, 40, 5).expect_err("revision 6 was there 40 ns ago");
         assert_eq!(violation.property, NOT_OLDER_THAN_IT_SAYS);
+    }
+
+    #[test]
+    fn an_age_may_be_wrong_by_what_the_clock_is() {
+        let mut ages = Ages::with_drift(100_000);
+        ages.acknowledged(1_000, 5);
+        assert_eq!(ages.observe_stale(1, 1_091, 90, 4), Ok(()), "by a slow clock 100 ns take 90");
+        assert!(ages.observe_stale(1, 1_091, 80, 4).is_err());
     }
 
     #[test]

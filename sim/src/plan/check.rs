@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use quorate_kv::Setting;
 
 use super::{
-    DiskPlan, Fault, Job, NetworkPlan, OperationMix, PLAN_VERSION, Plan, ReplicaPlan, SettingPlan,
-    StoreClientPlan, Target,
+    ClocksPlan, DiskPlan, Fault, Job, NetworkPlan, OperationMix, PLAN_VERSION, Plan, ReplicaPlan,
+    SettingPlan, StoreClientPlan, Target,
 };
 
 /// More than this cannot be told apart by the last byte of an address, and proves nothing new.
@@ -24,6 +24,10 @@ const VALUE_BYTES_MAX: u64 = 1 << 20;
 const LOG_SEGMENT_BYTES: RangeInclusive<u64> = 16 << 10..=1 << 20;
 /// More keys than these are no work for one client.
 const KEYS_MAX: u64 = 1_000;
+/// A clock that is wrong by more is of no use to anybody.
+const DRIFT_PPM_MAX: u64 = 500_000;
+/// A day.
+const WALL_AHEAD_MS_MAX: u64 = 24 * 3_600_000;
 /// Greater weights, keys and sizes are mistakes.
 const NUMBER_MAX: u64 = 1 << 32;
 
@@ -37,6 +41,7 @@ pub(super) fn check(plan: &Plan) -> Result<(), String> {
     }
     check_network("the network", &plan.network)?;
     check_disk(&plan.disk)?;
+    check_clocks(plan)?;
     check_replica(&plan.replica)?;
     check_workload(plan)?;
     for (position, planned) in plan.faults.iter().enumerate() {
@@ -161,6 +166,22 @@ fn check_disk_times(shortest_us: u64, longest_us: u64) -> Result<(), String> {
     Ok(())
 }
 
+fn check_clocks(plan: &Plan) -> Result<(), String> {
+    let clocks = &plan.clocks;
+    at_most("drift_ppm_max", clocks.drift_ppm_max, DRIFT_PPM_MAX)?;
+    for clock in &clocks.of_members {
+        check_member(plan, clock.member)?;
+        check_drift(clocks, clock.drift_ppm)?;
+        at_most("wall_ahead_ms", clock.wall_ahead_ms.unsigned_abs(), WALL_AHEAD_MS_MAX)?;
+        at_most("uptime_ms", clock.uptime_ms, NUMBER_MAX)?;
+    }
+    Ok(())
+}
+
+fn check_drift(clocks: &ClocksPlan, drift_ppm: i64) -> Result<(), String> {
+    at_most("drift_ppm", drift_ppm.unsigned_abs(), clocks.drift_ppm_max)
+}
+
 fn check_replica(replica: &ReplicaPlan) -> Result<(), String> {
     between("heartbeat_interval_ms", replica.heartbeat_interval_ms, 10, 10_000)?;
     between("checkpoint_interval_ms", replica.checkpoint_interval_ms, 1, DURATION_MS_MAX)?;
@@ -197,6 +218,8 @@ fn check_fault(plan: &Plan, fault: &Fault) -> Result<(), String> {
             check_network("the delayed network", &delay)
         }
         Fault::SlowDisk { shortest_us, longest_us, .. } => check_disk_times(*shortest_us, *longest_us),
+        Fault::ClockDrift { drift_ppm, .. } => check_drift(&plan.clocks, *drift_ppm),
+        Fault::WallClockJump { by_ms, .. } => at_most("by_ms", by_ms.unsigned_abs(), WALL_AHEAD_MS_MAX),
         _ => Ok(()),
     }
 }

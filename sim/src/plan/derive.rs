@@ -4,6 +4,7 @@
 //! everything happens a little is a run in which nothing happens enough; half of the kinds, chosen
 //! anew for each seed, reach combinations that all of them together never would.
 
+use super::derive_clocks::{clocks, put_clock_faults};
 use super::derive_store::store_clients;
 use super::dice::Dice;
 use super::{
@@ -19,6 +20,8 @@ const LATER_STREAM: u64 = u64::MAX;
 const STORE_STREAM: u64 = u64::MAX - 1;
 /// The dice of bits that flip.
 const DAMAGE_STREAM: u64 = u64::MAX - 2;
+/// The dice of clocks.
+const CLOCK_STREAM: u64 = u64::MAX - 3;
 /// The least number of operations that a run must see answered.
 const OPERATIONS_MIN: u64 = 300;
 
@@ -32,6 +35,9 @@ pub fn derive(seed: u64) -> Plan {
     let log_segment_bytes = 1 << later_dice.range(14..=20);
     put_disk_errors(&mut later_dice, members, &mut faults);
     flip_bits(&mut Dice::new(seed, DAMAGE_STREAM), (members, duration_ms), &mut faults);
+    let mut clock_dice = Dice::new(seed, CLOCK_STREAM);
+    let clocks = clocks(&mut clock_dice, members);
+    put_clock_faults(&mut clock_dice, (members, duration_ms), &clocks, &mut faults);
     let network = network(&mut dice);
     let disk = disk(&mut dice);
     let replica = replica(&mut dice, log_segment_bytes);
@@ -44,6 +50,7 @@ pub fn derive(seed: u64) -> Plan {
         members,
         network,
         disk,
+        clocks,
         replica,
         workload,
         broken_for_ever: broken(&mut dice, members),

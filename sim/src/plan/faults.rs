@@ -114,6 +114,20 @@ pub enum Fault {
         /// Whose.
         target: Target,
     },
+    /// A clock goes wrong in another way than it usually does.
+    ClockDrift {
+        /// Whose.
+        target: Target,
+        /// By how many millionths it is fast; slow if less than 0.
+        drift_ppm: i64,
+    },
+    /// Somebody sets a wall clock, and sets it back after the duration.
+    WallClockJump {
+        /// Whose.
+        target: Target,
+        /// By how many milliseconds it is set forward; back if less than 0.
+        by_ms: i64,
+    },
 }
 
 /// Whom a fault hits. Roles are resolved when the fault begins.
@@ -151,6 +165,8 @@ impl Fault {
             Fault::DiskFull { .. } => "disk full",
             Fault::FlippedBits { .. } => "flipped bits",
             Fault::FailedSync { .. } => "failed sync",
+            Fault::ClockDrift { .. } => "clock drift",
+            Fault::WallClockJump { .. } => "wall clock jump",
         }
     }
 
@@ -166,7 +182,9 @@ impl Fault {
             | Fault::SlowDisk { target, .. }
             | Fault::DiskFull { target }
             | Fault::FlippedBits { target, .. }
-            | Fault::FailedSync { target } => vec![*target],
+            | Fault::FailedSync { target }
+            | Fault::ClockDrift { target, .. }
+            | Fault::WallClockJump { target, .. } => vec![*target],
             Fault::OneWay { from, to } => vec![*from, *to],
             Fault::PowerLoss { targets, .. } => targets.clone(),
             Fault::Split { .. } | Fault::Loss { .. } | Fault::Delay { .. } => Vec::new(),

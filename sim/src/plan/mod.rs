@@ -8,7 +8,9 @@
 //! that how the world draws its numbers does not change what is planned.
 
 mod check;
+pub mod clocks;
 pub mod derive;
+mod derive_clocks;
 mod derive_store;
 pub mod dice;
 pub mod faults;
@@ -17,6 +19,7 @@ pub mod workload;
 
 use serde::{Deserialize, Serialize};
 
+pub use clocks::{ClockPlan, ClocksPlan};
 pub use derive::derive;
 pub use faults::{Fault, PlannedFault, Target};
 pub use store_workload::{Job, SettingPlan, StoreClientPlan};
@@ -39,6 +42,9 @@ pub struct Plan {
     pub network: NetworkPlan,
     /// How the disks are when nothing is wrong with them.
     pub disk: DiskPlan,
+    /// How the clocks are. Plans from before they differed do not say.
+    #[serde(default, skip_serializing_if = "ClocksPlan::is_exact")]
+    pub clocks: ClocksPlan,
     /// How the replicas are set up.
     pub replica: ReplicaPlan,
     /// What the clients do.

@@ -131,8 +131,9 @@ pub struct Summary {
 }
 
 impl Recorder {
-    /// A recorder that has seen nothing, whose trace goes to `sink`.
-    pub fn new(sink: Option<TraceSink>) -> Self {
+    /// A recorder that has seen nothing, whose trace goes to `sink`, of nodes whose clocks may be wrong by so
+    /// many millionths.
+    pub fn new(sink: Option<TraceSink>, drift_ppm_max: u64) -> Self {
         Self {
             seen: Mutex::new(Seen {
                 trace: Trace::new(sink),
@@ -148,7 +149,7 @@ impl Recorder {
                 entries: Entries::default(),
                 digests: Digests::default(),
                 served: Served::default(),
-                ages: Ages::default(),
+                ages: Ages::with_drift(drift_ppm_max),
                 store: store_oracle::Seen::default(),
                 coverage: Coverage::default(),
             }),
