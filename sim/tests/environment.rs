@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use madsim::runtime::Handle;
+use madsim::task::NodeId;
 use openraft_rt::testing::Suite;
 use openraft_rt::watch::{Watch, WatchReceiver, WatchSender};
 use quorate_environment::{Environment, Listener, Worker, conformance};
+use quorate_sim::environment::clock::{self, Clock};
 use quorate_sim::environment::simulation::simulate;
 use quorate_sim::environment::watch::FifoWatch;
 use quorate_sim::environment::{DiskLatency, SimulatedEnvironment, SimulatedRuntime};
@@ -125,6 +127,68 @@ fn sleeps_cost_no_real_time_and_are_exact() {
         environment.sleep(Duration::from_secs(600)).await;
         let slept = environment.now().saturating_since(before);
         assert!(slept < Duration::from_millis(600_001), "{slept:?}");
+    });
+}
+
+/// Runs `body` on a machine with this clock. It is given the machine too.
+fn with_clock<F, Fut>(clock: Clock, body: F) -> Fut::Output
+where
+    F: FnOnce(SimulatedEnvironment, NodeId) -> Fut + Send + 'static,
+    Fut: Future + Send,
+    Fut::Output: Send + 'static,
+{
+    on_a_node(1, move |environment| {
+        let machine = madsim::plugin::node();
+        clock::install(machine, clock);
+        body(environment, machine)
+    })
+}
+
+/// True time since the simulation began.
+fn truth() -> Duration {
+    madsim::time::TimeHandle::current().elapsed()
+}
+
+#[test]
+fn a_machine_whose_clock_is_wrong_passes_the_conformance_suite() {
+    for drift_ppm in [-100_000, 100_000] {
+        let clock = Clock::new(drift_ppm, Duration::from_secs(1_000_000), -5_000);
+        with_clock(clock, |environment, _| async move { conformance::run(&environment).await });
+    }
+}
+
+#[test]
+fn a_slow_clock_sleeps_longer_and_falls_behind() {
+    with_clock(Clock::new(-500_000, HOUR, 0), |environment, _| async move {
+        let wall = environment.wall_now().unix_milliseconds();
+        assert!(environment.now().since_origin() >= HOUR);
+        environment.sleep(Duration::from_secs(10)).await;
+        assert_eq!(truth().as_secs(), 20);
+        assert_eq!(environment.wall_now().unix_milliseconds() - wall, 10_000);
+    });
+}
+
+#[test]
+fn a_sleep_is_not_too_short_when_the_clock_becomes_slow_meanwhile() {
+    with_clock(Clock::default(), |environment, machine| async move {
+        let deadline = environment.now() + Duration::from_secs(10);
+        let sleeper = environment.clone();
+        let sleep = madsim::task::spawn(async move { sleeper.sleep_until(deadline).await });
+        environment.sleep(Duration::from_secs(5)).await;
+        clock::set_drift(machine, -500_000);
+        sleep.await.expect("nobody kills the task");
+        assert!(environment.now() >= deadline);
+        assert_eq!(truth().as_secs(), 15);
+    });
+}
+
+#[test]
+fn a_wall_clock_that_is_set_moves_nothing_else() {
+    with_clock(Clock::default(), |environment, machine| async move {
+        let (now, wall) = (environment.now(), environment.wall_now().unix_milliseconds());
+        clock::jump(machine, -3_000);
+        assert_eq!(environment.now(), now);
+        assert_eq!(environment.wall_now().unix_milliseconds(), wall - 3_000);
     });
 }
 

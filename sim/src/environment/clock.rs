@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use madsim::task::NodeId;
 use madsim::time::TimeHandle;
 
-const MILLION: i128 = 1_000_000;
+const MILLION: i64 = 1_000_000;
 
 thread_local! {
     static CLOCKS: RefCell<BTreeMap<NodeId, Clock>> = const { RefCell::new(BTreeMap::new()) };
@@ -46,23 +46,30 @@ impl Clock {
     /// What this clock shows at `truth` (true time since the simulation began), since the simulation began.
     fn elapsed(&self, truth: Duration) -> Duration {
         let (set_true, set_local) = self.set;
-        set_local + scaled(truth.saturating_sub(set_true), MILLION + i128::from(self.drift_ppm), MILLION)
+        let span = truth.saturating_sub(set_true);
+        let nanos = i64::try_from(span.as_nanos()).expect("a simulation does not take centuries");
+        let drift = nanos / MILLION * self.drift_ppm + nanos % MILLION * self.drift_ppm / MILLION;
+        set_local + Duration::from_nanos((nanos + drift).unsigned_abs())
+    }
+
+    /// How long the machine has been up at `truth`, by this clock.
+    fn uptime_at(&self, truth: Duration) -> Duration {
+        self.uptime + self.elapsed(truth)
     }
 
     /// The true time in which this clock goes on by `span`, rounded up.
     fn true_span(&self, span: Duration) -> Duration {
-        scaled(span, MILLION, MILLION + i128::from(self.drift_ppm)) + Duration::from_nanos(1)
+        if self.drift_ppm == 0 {
+            return span;
+        }
+        let nanos = span.as_nanos() * MILLION as u128 / (MILLION + self.drift_ppm).unsigned_abs() as u128;
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)) + Duration::from_nanos(1)
     }
 
     fn set_drift(&mut self, truth: Duration, drift_ppm: i64) {
         self.set = (truth, self.elapsed(truth));
         self.drift_ppm = drift_ppm;
     }
-}
-
-fn scaled(span: Duration, by: i128, of: i128) -> Duration {
-    let nanos = span.as_nanos() as i128 * by / of;
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 /// Gives a machine this clock.
@@ -93,14 +100,14 @@ fn current() -> Clock {
 
 /// How long the machine whose task runs has been up, by its own clock.
 pub(super) fn uptime() -> Duration {
-    let clock = current();
-    clock.uptime + clock.elapsed(TimeHandle::current().elapsed())
+    current().uptime_at(TimeHandle::current().elapsed())
 }
 
 /// The same as an instant, which only this machine may compare with its others.
 pub(super) fn now() -> Instant {
     let time = TimeHandle::current();
-    time.now_instant() - time.elapsed() + uptime()
+    let truth = time.elapsed();
+    time.now_instant() - truth + current().uptime_at(truth)
 }
 
 /// What the wall clock of the machine whose task runs shows, in milliseconds since 1970.
@@ -115,12 +122,13 @@ pub(super) fn wall_now_ms() -> u64 {
 /// The moment of true time at which the clock of the machine whose task runs will show `deadline`, if it goes
 /// on as it does. `None` if that is beyond all time.
 pub(super) fn true_moment(deadline: Instant) -> Option<Instant> {
-    let left = deadline.saturating_duration_since(now());
-    let time = TimeHandle::current();
-    if left.is_zero() {
-        return Some(time.now_instant());
+    let (time, clock) = (TimeHandle::current(), current());
+    let (truth, now) = (time.elapsed(), time.now_instant());
+    let shown = now - truth + clock.uptime_at(truth);
+    match deadline.saturating_duration_since(shown) {
+        Duration::ZERO => Some(now),
+        left => now.checked_add(clock.true_span(left)),
     }
-    time.now_instant().checked_add(current().true_span(left))
 }
 
 #[cfg(test)]
