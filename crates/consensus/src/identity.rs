@@ -22,6 +22,16 @@ impl NodeId {
     pub const fn new(member: u64, incarnation: u64) -> Self {
         Self { member, incarnation }
     }
+
+    /// The place of `member` that no node has taken yet: incarnation 0, which no node has.
+    pub const fn unclaimed(member: u64) -> Self {
+        Self::new(member, 0)
+    }
+
+    /// Whether this is a place that no node has taken yet. It cannot be dialed.
+    pub const fn is_unclaimed(&self) -> bool {
+        self.incarnation == 0
+    }
 }
 
 /// openraft's storage suite makes node IDs from numbers.

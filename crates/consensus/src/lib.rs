@@ -13,7 +13,7 @@ pub mod raft_types;
 pub mod snapshot_file;
 
 pub use identity::{ClusterId, GroupId, NodeId};
-pub use member::Member;
+pub use member::{Member, Wanted};
 pub use payload::{ProposalBytes, ProposalOutcomes};
 pub use raft_types::{
     CommittedLeaderId, Entry, EntryPayload, LeaderId, LogId, Membership, RaftTypes, SnapshotMeta,

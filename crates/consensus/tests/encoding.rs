@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use quorate_consensus::encoding::{Decode, DecodeError, Encode, SnapshotHeader, VERSION};
 use quorate_consensus::{
     ClusterId, CommittedLeaderId, Entry, EntryPayload, LogId, Member, Membership, NodeId, ProposalBytes,
-    RaftTypes, SnapshotMeta, StoredMembership, Vote,
+    RaftTypes, SnapshotMeta, StoredMembership, Vote, Wanted,
 };
 
 type Types = RaftTypes<TokioRuntime>;
@@ -103,7 +103,7 @@ fn leadership() -> Vote {
 }
 
 fn member() -> Member {
-    Member { peer_address: "node:1".to_owned(), client_url: "http://x".to_owned() }
+    Member::new("node:1", "http://x")
 }
 
 fn membership() -> Membership {
@@ -124,6 +124,19 @@ fn identities_keep_their_bytes() {
     check_golden(NODE, &format!("01 {NODE_HEX}"));
     check_golden(ClusterId(*b"0123456789abcdef"), "01 30313233343536373839616263646566");
     check_golden(member(), &format!("01 {MEMBER_HEX}"));
+}
+
+/// A voter has the bytes that the first releases wrote, which knew nothing else.
+#[test]
+fn what_is_wanted_of_a_member_keeps_its_bytes() {
+    let flagged = "06000080 6e6f64653a31 08000000 687474703a2f2f78";
+    let wanted = |wanted| Member { wanted, ..member() };
+    check_golden(wanted(Wanted::Voter), &format!("01 {MEMBER_HEX}"));
+    check_golden(wanted(Wanted::Learner), &format!("01 {flagged} 01"));
+    check_golden(wanted(Wanted::Replacement(NODE)), &format!("01 {flagged} 02 {NODE_HEX}"));
+    check_golden(wanted(Wanted::Removed), &format!("01 {flagged} 03"));
+    check_golden(Member::unclaimed(Wanted::Learner), "01 00000080 00000000 01");
+    check_golden(Member::unclaimed(Wanted::Voter), "01 00000000 00000000");
 }
 
 #[test]
@@ -250,7 +263,20 @@ fn votes() -> impl Strategy<Value = Vote> {
 }
 
 fn members() -> impl Strategy<Value = Member> {
-    (".{0,20}", ".{0,20}").prop_map(|(peer_address, client_url)| Member { peer_address, client_url })
+    (".{0,20}", ".{0,20}", wanted_roles()).prop_map(|(peer_address, client_url, wanted)| Member {
+        peer_address,
+        client_url,
+        wanted,
+    })
+}
+
+fn wanted_roles() -> impl Strategy<Value = Wanted> {
+    prop_oneof![
+        Just(Wanted::Voter),
+        Just(Wanted::Learner),
+        node_ids().prop_map(Wanted::Replacement),
+        Just(Wanted::Removed),
+    ]
 }
 
 prop_compose! {

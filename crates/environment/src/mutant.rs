@@ -30,11 +30,25 @@ pub enum Mutant {
     SessionExpiryByLocalClock = 10,
     /// The state's time is taken once for all entries that are applied together.
     ApplyDependsOnBatches = 11,
+    /// A node that has been removed does not note it, and goes on as before.
+    RemovedNodeKeepsVoting = 12,
+    /// A new data directory has the incarnation of the one before it.
+    NumberReusedWithoutIncarnation = 13,
+    /// A learner becomes a voter before it has caught up.
+    PromotionBeforeCatchUp = 14,
+    /// A leader that is to be removed goes on leading.
+    LeaderIgnoresOwnRemoval = 15,
+    /// What a learner has on its disk counts as if a voter had it.
+    LearnerCountedInQuorum = 16,
+    /// A cluster that is made from what is left of another keeps its identity.
+    RecoveryKeepsOldIdentity = 17,
+    /// A membership is shown and gone by before it is committed.
+    AddressChangeBeforeCommit = 18,
 }
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Mutant; 11] = [
+    pub const ALL: [Mutant; 18] = [
         Mutant::StaleRead,
         Mutant::JoinRunningReadIndexRound,
         Mutant::AcknowledgeBeforeFlush,
@@ -46,6 +60,13 @@ impl Mutant {
         Mutant::SessionsLostInSnapshot,
         Mutant::SessionExpiryByLocalClock,
         Mutant::ApplyDependsOnBatches,
+        Mutant::RemovedNodeKeepsVoting,
+        Mutant::NumberReusedWithoutIncarnation,
+        Mutant::PromotionBeforeCatchUp,
+        Mutant::LeaderIgnoresOwnRemoval,
+        Mutant::LearnerCountedInQuorum,
+        Mutant::RecoveryKeepsOldIdentity,
+        Mutant::AddressChangeBeforeCommit,
     ];
 
     /// The mutant's name on the command line.
@@ -62,6 +83,13 @@ impl Mutant {
             Mutant::SessionsLostInSnapshot => "sessions-lost-in-snapshot",
             Mutant::SessionExpiryByLocalClock => "session-expiry-by-local-clock",
             Mutant::ApplyDependsOnBatches => "apply-depends-on-batches",
+            Mutant::RemovedNodeKeepsVoting => "removed-node-keeps-voting",
+            Mutant::NumberReusedWithoutIncarnation => "number-reused-without-incarnation",
+            Mutant::PromotionBeforeCatchUp => "promotion-before-catch-up",
+            Mutant::LeaderIgnoresOwnRemoval => "leader-ignores-own-removal",
+            Mutant::LearnerCountedInQuorum => "learner-counted-in-quorum",
+            Mutant::RecoveryKeepsOldIdentity => "recovery-keeps-old-identity",
+            Mutant::AddressChangeBeforeCommit => "address-change-before-commit",
         }
     }
 

@@ -23,6 +23,9 @@ pub enum Refusal {
     /// What the request brings does not fit on the disk.
     #[error("there is no room for it on the disk")]
     NoRoom = 5,
+    /// Who asks may not ask this.
+    #[error("this node may not ask for it")]
+    NotAllowed = 6,
 }
 
 /// The ordinal of an error that is not a [`Refusal`]: the request was worked on and failed.
@@ -52,6 +55,9 @@ pub enum NotSent {
     /// This node is shutting down.
     #[error("this node is shutting down")]
     ShuttingDown,
+    /// No node has taken the place of that member yet.
+    #[error("no node has taken this member's place yet")]
+    Unclaimed,
 }
 
 /// Why it is not known whether a request was carried out.
@@ -187,6 +193,7 @@ impl RemoteError {
             [3] => RemoteError::Refused(Refusal::Expired),
             [4] => RemoteError::Refused(Refusal::Malformed),
             [5] => RemoteError::Refused(Refusal::NoRoom),
+            [6] => RemoteError::Refused(Refusal::NotAllowed),
             [FAILED, message @ ..] => RemoteError::Failed(String::from_utf8_lossy(message).into_owned()),
             _ => RemoteError::Failed("an error of a kind that this build does not know".to_owned()),
         }

@@ -25,6 +25,18 @@ pub trait Gatekeeper: Debug + Send + Sync + 'static {
         let _ = by;
     }
 
+    /// `node` was dialed at `address`, as [`Gatekeeper::address_of`] said, and was not found there. The default
+    /// does nothing with it; a node that knows of several addresses says another one next time.
+    fn not_found_at(&self, node: NodeId, address: &str) {
+        let _ = (node, address);
+    }
+
+    /// Whether a node that is welcome is only a guest: it may ask what the application answers to guests, and
+    /// takes no part in Raft. The default takes a node without a cluster for one.
+    fn is_guest(&self, hello: &Hello) -> bool {
+        hello.from.cluster.is_none()
+    }
+
     /// Whether to accept a connection. The protocol version has been checked. The default is
     /// [`check`] against [`Gatekeeper::introduction`].
     fn welcome(&self, hello: &Hello) -> Result<Welcome, Reject> {
@@ -33,6 +45,9 @@ pub trait Gatekeeper: Debug + Send + Sync + 'static {
         Ok(Welcome::new(by))
     }
 }
+
+/// In a probe: whoever answers.
+pub(crate) const ANYBODY: NodeId = NodeId::new(0, 0);
 
 /// The rules that hold in every situation: two different clusters do not talk, and a connection must
 /// have been meant for this member and, unless it is a probe, for this incarnation.
@@ -47,6 +62,9 @@ pub fn check(hello: &Hello, by: &Introduction) -> Result<(), Reject> {
 
 /// Checks that `to` means the node `by`.
 pub(crate) fn check_node(to: NodeId, by: &Introduction) -> Result<(), Reject> {
+    if to == ANYBODY {
+        return Ok(());
+    }
     if to.member != by.node.member {
         let message =
             format!("member {} was expected here, but this is member {}", to.member, by.node.member);

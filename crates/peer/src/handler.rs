@@ -1,6 +1,6 @@
 //! What the serving side of a node offers its peers.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use quorate_consensus::{
 };
 use quorate_environment::{Environment, Moment};
 
-use crate::error::RemoteError;
+use crate::error::{Refusal, RemoteError};
 
 /// A snapshot in a file, as openraft hands it around.
 pub type Snapshot = openraft::storage::Snapshot<CommittedLeaderId, NodeId, Member, SnapshotFile>;
@@ -45,6 +45,20 @@ pub trait PeerHandler<E: Environment>: Clone + Send + Sync + 'static {
         payload: Bytes,
         deadline: Moment,
     ) -> impl Future<Output = Result<Bytes, RemoteError>> + Send;
+
+    /// Answers an application request of a guest (see [`crate::Gatekeeper::is_guest`]), as
+    /// [`PeerHandler::call`] does for peers. The default refuses it.
+    fn guest_call(
+        &self,
+        from: NodeId,
+        group: GroupId,
+        kind: u8,
+        payload: Bytes,
+        deadline: Moment,
+    ) -> impl Future<Output = Result<Bytes, RemoteError>> + Send {
+        let _ = (from, group, kind, payload, deadline);
+        ready(Err(Refusal::NotAllowed.into()))
+    }
 }
 
 /// Says whether a snapshot from a peer can be installed. What is wrong with it must be found before Raft is

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use quorate_consensus::encoding::{Decode, DecodeError, Encode, Reader, Writer};
 use quorate_consensus::{ClusterId, Member, NodeId};
 
+use crate::gatekeeper::ANYBODY;
 use crate::limits::{FEATURES, PROTOCOL_VERSION};
 
 /// The longest text of a refusal that is kept.
@@ -75,7 +76,8 @@ pub struct Hello {
     pub features: u64,
     /// Who dials.
     pub from: Introduction,
-    /// Whom it means to reach. Incarnation 0 asks "who are you?": the connection ends after the answer.
+    /// Whom it means to reach. Incarnation 0 asks "who are you?": the connection ends after the answer. Member 0
+    /// besides asks whoever is there.
     pub to: NodeId,
     /// What the connection is for.
     pub lane: Lane,
@@ -93,6 +95,11 @@ impl Hello {
     /// Asks whoever answers for `member` who it is.
     pub fn probe(from: Introduction, member: u64) -> Self {
         Self::new(from, NodeId::new(member, 0), Lane::Control)
+    }
+
+    /// Asks whoever answers who it is, whatever its member number.
+    pub fn probe_anybody(from: Introduction) -> Self {
+        Self::new(from, ANYBODY, Lane::Control)
     }
 
     /// Whether this only asks who is there.

@@ -115,7 +115,10 @@ impl<E: Environment> Link<E> {
             let mut state = self.lock();
             let next = match &result {
                 Ok(connection) => self.succeeded(&mut state, connection),
-                Err(error) => self.failed(&mut state, error),
+                Err(error) => {
+                    self.gatekeeper.not_found_at(self.peer, &address);
+                    self.failed(&mut state, error)
+                }
             };
             match std::mem::replace(&mut state.phase, next) {
                 Phase::Dialing { waiting } => waiting,

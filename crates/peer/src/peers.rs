@@ -118,6 +118,10 @@ impl<E: Environment> Peers<E> {
 
 impl<E: Environment> Inner<E> {
     fn link(&self, node: NodeId, lane: Lane) -> Result<Arc<Link<E>>, NotSent> {
+        if node.is_unclaimed() {
+            // Such a hello would only ask who is there.
+            return Err(NotSent::Unclaimed);
+        }
         let mut links = self.lock();
         if links.closed {
             return Err(NotSent::ShuttingDown);

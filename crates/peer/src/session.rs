@@ -36,12 +36,21 @@ pub(crate) struct Session<E: Environment, H> {
     pub(crate) shared: Arc<Shared<E, H>>,
     /// Who dialed.
     pub(crate) from: NodeId,
+    /// Whether it is only a guest: see [`crate::Gatekeeper::is_guest`].
+    is_guest: bool,
     /// Cancelled when the connection ends, or the node.
     pub(crate) ended: CancellationToken,
     outbox: Outbox,
     tasks: Arc<Semaphore>,
     requests: Arc<Semaphore>,
     request_bytes: Arc<Semaphore>,
+}
+
+/// Who dialed, and what it may do.
+#[derive(Clone, Copy, Debug)]
+struct Caller {
+    node: NodeId,
+    is_guest: bool,
 }
 
 /// Why a session ends that the peer did not end.
@@ -74,7 +83,7 @@ pub(crate) async fn run<E: Environment, H: PeerHandler<E>>(
     let mut reader = FrameReader::new(reader, HANDSHAKE_PAYLOAD_BYTES_MAX);
     let served = async {
         match handshake(&shared, &mut reader, writer, &address).await? {
-            Some((from, writer)) => serve_peer(shared.clone(), from, reader, writer).await,
+            Some((caller, writer)) => serve_peer(shared.clone(), caller, reader, writer).await,
             None => Ok(()),
         }
     };
@@ -94,7 +103,7 @@ async fn handshake<E: Environment, H: PeerHandler<E>>(
     reader: &mut FrameReader<ReadHalf<E::Stream>>,
     mut writer: WriteHalf<E::Stream>,
     address: &str,
-) -> Result<Option<(NodeId, WriteHalf<E::Stream>)>, SessionError> {
+) -> Result<Option<(Caller, WriteHalf<E::Stream>)>, SessionError> {
     let work = async {
         reader.preface().await?;
         let frame = reader.next().await?;
@@ -110,15 +119,17 @@ async fn handshake<E: Environment, H: PeerHandler<E>>(
         write_all(&shared.environment, &mut writer, &[&header[..], &payload].concat())
             .await
             .map_err(ReadError::Stream)?;
-        Ok(answer.ok().and_then(|(hello, _)| (!hello.is_probe()).then_some(hello.from.node)))
+        let caller =
+            |hello: &Hello| Caller { node: hello.from.node, is_guest: shared.gatekeeper.is_guest(hello) };
+        Ok(answer.ok().and_then(|(hello, _)| (!hello.is_probe()).then(|| caller(&hello))))
     };
     let limited = shared.environment.timeout(HANDSHAKE_TIMEOUT, work);
-    let from = match E::Runtime::select2(shared.shutdown.cancelled(), limited).await {
+    let caller = match E::Runtime::select2(shared.shutdown.cancelled(), limited).await {
         Select2::First(()) => return Ok(None),
         Select2::Second(result) => result.map_err(|_| SessionError::Handshake)??,
     };
     reader.set_payload_bytes_max(FRAME_PAYLOAD_BYTES_MAX);
-    Ok(from.map(|from| (from, writer)))
+    Ok(caller.map(|caller| (caller, writer)))
 }
 
 /// The hello with the encoded welcome, or the refusal.
@@ -153,13 +164,14 @@ fn answer_hello<E: Environment, H: PeerHandler<E>>(
 
 async fn serve_peer<E: Environment, H: PeerHandler<E>>(
     shared: Arc<Shared<E, H>>,
-    from: NodeId,
+    caller: Caller,
     mut reader: FrameReader<ReadHalf<E::Stream>>,
     mut writer: WriteHalf<E::Stream>,
 ) -> Result<(), SessionError> {
     let session = Arc::new(Session {
         shared: shared.clone(),
-        from,
+        from: caller.node,
+        is_guest: caller.is_guest,
         ended: shared.shutdown.child_token(),
         outbox: Outbox::new(),
         tasks: Arc::new(Semaphore::new(SESSION_TASKS_MAX)),
@@ -210,6 +222,9 @@ impl<E: Environment, H: PeerHandler<E>> Session<E, H> {
         loop {
             // First what has come together with the hello, later what a read has brought.
             while let Some(frame) = reader.next_buffered().map_err(ReadError::Frame)? {
+                if self.is_guest && !matches!(frame.kind, FrameKind::Request | FrameKind::Ping) {
+                    return Err(SessionError::Protocol(format!("a guest has sent {:?}", frame.kind)));
+                }
                 match frame.kind {
                     FrameKind::StreamAppend => append_streams.take(frame).await?,
                     FrameKind::SnapshotBegin | FrameKind::SnapshotChunk | FrameKind::SnapshotCancel => {
@@ -314,8 +329,10 @@ impl<E: Environment, H: PeerHandler<E>> Session<E, H> {
                 return Err(RemoteError::Refused(Refusal::Malformed));
             }
             let application_kind = payload.split_to(1)[0];
-            let called = handler.call(self.from, group, application_kind, payload, deadline);
-            return called.await;
+            return match self.is_guest {
+                true => handler.guest_call(self.from, group, application_kind, payload, deadline).await,
+                false => handler.call(self.from, group, application_kind, payload, deadline).await,
+            };
         }
         let raft = handler.raft(group).ok_or(RemoteError::Refused(Refusal::NotReady))?;
         match kind {

@@ -154,7 +154,7 @@ async fn a_node_that_is_not_there_is_reported_at_once_and_for_certain() {
     let environment = TokioEnvironment::new();
     let peers = peers_of(&environment, 1);
     // Nothing listens on the discard port of loopback here.
-    let member = Member { peer_address: "127.0.0.1:9".to_owned(), client_url: String::new() };
+    let member = Member::new("127.0.0.1:9", "");
     let begun = environment.now();
     for _ in 0..2 {
         let deadline = environment.now() + PATIENCE;
@@ -172,7 +172,7 @@ async fn a_node_that_is_not_there_is_reported_at_once_and_for_certain() {
 async fn an_unreachable_node_is_not_dialed_in_a_busy_loop() {
     let environment = TokioEnvironment::new();
     let peers = peers_of(&environment, 1);
-    let member = Member { peer_address: "127.0.0.1:9".to_owned(), client_url: String::new() };
+    let member = Member::new("127.0.0.1:9", "");
     let (mut dialed, mut backed_off) = (0, 0);
     let end = environment.now() + Duration::from_millis(300);
     while environment.now() < end {
@@ -316,7 +316,7 @@ async fn a_peer_that_never_shakes_hands_costs_no_more_than_the_deadline() {
     })
     .await;
     let peers = peers_of(&environment, 1);
-    let member = Member { peer_address: address, client_url: String::new() };
+    let member = Member::new(address, "");
     let deadline = environment.now() + Duration::from_millis(100);
     let error = peers
         .call(NodeId::new(2, 1_002), &member, GroupId::FIRST, request::ECHO, b"", deadline)
@@ -330,7 +330,7 @@ async fn a_connection_that_falls_silent_is_given_up() {
     let environment = TokioEnvironment::new();
     let address = raw_listener(welcome_and_stall).await;
     let peers = peers_of(&environment, 1);
-    let member = Member { peer_address: address, client_url: String::new() };
+    let member = Member::new(address, "");
     let begun = environment.now();
     let error = peers
         .call(NodeId::new(2, 1_002), &member, GroupId::FIRST, request::ECHO, b"", begun + PATIENCE)
@@ -351,7 +351,7 @@ async fn a_silent_connection_is_given_up_though_every_caller_gives_up_sooner() {
     })
     .await;
     let peers = peers_of(&environment, 1);
-    let member = Member { peer_address: address, client_url: String::new() };
+    let member = Member::new(address, "");
     let begun = environment.now();
     let waited = || environment.now().saturating_since(begun);
     while dials.load(Ordering::Relaxed) < 2 {
@@ -374,7 +374,7 @@ async fn a_peer_that_does_not_read_makes_callers_wait_not_memory_grow() {
     let environment = TokioEnvironment::new();
     let address = raw_listener(welcome_and_stall).await;
     let peers = peers_of(&environment, 1);
-    let member = Member { peer_address: address, client_url: String::new() };
+    let member = Member::new(address, "");
     let payload = vec![1; CALL_BYTES];
     let deadline = environment.now() + Duration::from_millis(700);
     let calls = (0..CALLS).map(|_| {

@@ -260,7 +260,7 @@ async fn a_node_without_raft_is_not_ready() {
 async fn an_unreachable_node_is_reported_only_after_a_request_was_taken() {
     // openraft's pause between attempts passes inside of its stream of requests.
     let environment = TokioEnvironment::new();
-    let member = Member { peer_address: "127.0.0.1:9".to_owned(), client_url: String::new() };
+    let member = Member::new("127.0.0.1:9", "");
     let mut factory = PeerNetworkFactory::new(peers_of(&environment, 1), GroupId::FIRST);
     let mut network = factory.new_client(NodeId::new(2, 1_002), &member).await;
     let pause = Duration::from_millis(50);

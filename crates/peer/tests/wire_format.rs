@@ -36,7 +36,7 @@ fn introduction() -> Introduction {
     Introduction {
         cluster: ClusterId(*b"0123456789abcdef"),
         node: NodeId::new(1, 0x1122_3344_5566_7788),
-        member: Member { peer_address: "a:1".to_owned(), client_url: "http://a".to_owned() },
+        member: Member::new("a:1", "http://a"),
     }
 }
 

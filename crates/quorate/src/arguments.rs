@@ -199,9 +199,23 @@ pub struct ServeSettings {
     #[arg(long, env = "QUORATE_ADVERTISE_URL", value_name = "URL")]
     pub advertise_url: Option<String>,
 
+    /// Where peers reach this node, told to the other nodes [default: what --initial-cluster says, or where it
+    /// listens for peers]. Needed with --join if it listens at every address of its machine (0.0.0.0).
+    #[arg(long, env = "QUORATE_ADVERTISE_PEER", value_name = "HOST:PORT")]
+    pub advertise_peer: Option<String>,
+
     /// Every initial member and where peers reach it, this node included.
     #[arg(long, env = "QUORATE_INITIAL_CLUSTER", value_name = "1=HOST:PORT,2=HOST:PORT,…")]
     pub initial_cluster: Option<String>,
+
+    /// Join a cluster that exists: the peer addresses of any of its members. Instead of --initial-cluster. A
+    /// node that is a member already goes on as one.
+    #[arg(long, env = "QUORATE_JOIN", value_name = "HOST:PORT,…")]
+    pub join: Option<String>,
+
+    /// With --join: stay a learner, which has all the data but no vote, until somebody promotes it.
+    #[arg(long, env = "QUORATE_LEARNER", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub learner: Option<bool>,
 
     /// How often a leader says that it is alive, in milliseconds [default: 100]. A failed leader is
     /// replaced after 5 to 6 times that. The same on all nodes.

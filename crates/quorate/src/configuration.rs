@@ -61,8 +61,14 @@ pub struct NodeConfiguration {
     pub peer_listen: String,
     /// The URL at which clients reach the node, if that is not where it listens.
     pub advertise_url: Option<String>,
-    /// Every initial member and where peers reach it.
+    /// Where peers reach the node, if that is neither in `initial_cluster` nor where it listens.
+    pub advertise_peer: Option<String>,
+    /// Every initial member and where peers reach it; empty for a node that joins.
     pub initial_cluster: Vec<(u64, String)>,
+    /// Peer addresses of members of the cluster that the node joins.
+    pub join: Vec<String>,
+    /// Whether a node that joins stays a learner.
+    pub learner: bool,
     /// How often a leader says that it is alive, in milliseconds.
     pub heartbeat_interval_ms: u64,
     /// Who repairs a state that is damaged.
@@ -84,7 +90,10 @@ impl NodeConfiguration {
             data_directory: self.data_directory,
             peer_listen: self.peer_listen,
             client_url,
+            peer_address: self.advertise_peer,
             initial_cluster: self.initial_cluster,
+            join: self.join,
+            stays_learner: self.learner,
             proposal_bytes_in_flight_max: PROPOSAL_BYTES_IN_FLIGHT_MAX,
             heartbeat_interval_ms: self.heartbeat_interval_ms,
             repair: self.repair,
@@ -128,7 +137,10 @@ fn merge(flags: ServeSettings, file: ServeSettings) -> ServeSettings {
         listen: flags.listen.or(file.listen),
         peer_listen: flags.peer_listen.or(file.peer_listen),
         advertise_url: flags.advertise_url.or(file.advertise_url),
+        advertise_peer: flags.advertise_peer.or(file.advertise_peer),
         initial_cluster: flags.initial_cluster.or(file.initial_cluster),
+        join: flags.join.or(file.join),
+        learner: flags.learner.or(file.learner),
         heartbeat_interval_ms: flags.heartbeat_interval_ms.or(file.heartbeat_interval_ms),
         repair: flags.repair.or(file.repair),
         scrub_bytes_per_second: flags.scrub_bytes_per_second.or(file.scrub_bytes_per_second),
@@ -146,19 +158,17 @@ fn resolve(settings: ServeSettings) -> Result<NodeConfiguration, ConfigurationEr
     let data_directory = settings
         .data_dir
         .ok_or(ConfigurationError::Missing { name: "data-dir", variable: "QUORATE_DATA_DIR" })?;
-    let initial_cluster = settings.initial_cluster.ok_or(ConfigurationError::Missing {
-        name: "initial-cluster",
-        variable: "QUORATE_INITIAL_CLUSTER",
-    })?;
-    let initial_cluster = parse_initial_cluster(&initial_cluster)?;
-    if !initial_cluster.iter().any(|(number, _)| *number == member) {
-        let reason = format!("member {member} (--id) is not in it; every node must be given the same list");
-        return Err(ConfigurationError::Invalid { name: "initial-cluster", reason });
-    }
+    let learner = settings.learner.unwrap_or(false);
+    let (initial_cluster, join) = resolve_cluster(member, settings.initial_cluster, settings.join, learner)?;
     let listen = settings.listen.unwrap_or_else(|| "127.0.0.1:7801".to_owned());
     check_address("listen", &listen)?;
     let peer_listen = settings.peer_listen.unwrap_or_else(|| "127.0.0.1:7901".to_owned());
     check_address("peer-listen", &peer_listen)?;
+    if let Some(address) = &settings.advertise_peer {
+        check_address("advertise-peer", address)?;
+    } else if !join.is_empty() {
+        check_reachable(&peer_listen)?;
+    }
     let heartbeat_interval_ms = settings.heartbeat_interval_ms.unwrap_or(HEARTBEAT_INTERVAL_MS_DEFAULT);
     if !(10..=10_000).contains(&heartbeat_interval_ms) {
         let reason = format!("{heartbeat_interval_ms} is not between 10 and 10000 milliseconds");
@@ -171,11 +181,65 @@ fn resolve(settings: ServeSettings) -> Result<NodeConfiguration, ConfigurationEr
         listen,
         peer_listen,
         advertise_url,
+        advertise_peer: settings.advertise_peer,
         initial_cluster,
+        join,
+        learner,
         heartbeat_interval_ms,
         repair: settings.repair.as_deref().map_or(Ok(RepairPolicy::default()), parse_repair_policy)?,
         scrub_bytes_per_second: settings.scrub_bytes_per_second.unwrap_or(SCRUB_BYTES_PER_SECOND_DEFAULT),
     })
+}
+
+/// The cluster that the node founds together with others, or the one that it joins.
+fn resolve_cluster(
+    member: u64,
+    initial_cluster: Option<String>,
+    join: Option<String>,
+    learner: bool,
+) -> Result<(Vec<(u64, String)>, Vec<String>), ConfigurationError> {
+    let invalid = |name, reason: &str| Err(ConfigurationError::Invalid { name, reason: reason.to_owned() });
+    match (initial_cluster, join) {
+        (Some(_), Some(_)) => invalid("join", "give either --initial-cluster or --join, not both"),
+        (None, Some(join)) => Ok((Vec::new(), parse_join(&join)?)),
+        _ if learner => invalid("learner", "only a node that joins a cluster (--join) can be a learner"),
+        (Some(initial_cluster), None) => {
+            let initial_cluster = parse_initial_cluster(&initial_cluster)?;
+            if !initial_cluster.iter().any(|(number, _)| *number == member) {
+                let reason =
+                    format!("member {member} (--id) is not in it; every node must be given the same list");
+                return Err(ConfigurationError::Invalid { name: "initial-cluster", reason });
+            }
+            Ok((initial_cluster, Vec::new()))
+        }
+        (None, None) => {
+            Err(ConfigurationError::Missing { name: "initial-cluster", variable: "QUORATE_INITIAL_CLUSTER" })
+        }
+    }
+}
+
+/// Reads `HOST:PORT,HOST:PORT`.
+fn parse_join(text: &str) -> Result<Vec<String>, ConfigurationError> {
+    let addresses: Vec<_> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    if addresses.is_empty() {
+        let reason = "it is empty; list the peer addresses of some members as HOST:PORT, comma-separated";
+        return Err(ConfigurationError::Invalid { name: "join", reason: reason.to_owned() });
+    }
+    for address in &addresses {
+        check_address("join", address)?;
+    }
+    Ok(addresses.into_iter().map(str::to_owned).collect())
+}
+
+/// Refuses an address at which a node listens, but that means nothing to others.
+fn check_reachable(address: &str) -> Result<(), ConfigurationError> {
+    let reason = match address.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_unspecified() => "it listens at every address of its machine",
+        Ok(address) if address.port() == 0 => "it listens at a port that is not known beforehand",
+        _ => return Ok(()),
+    };
+    let reason = format!("{reason}: say with --advertise-peer where the others reach it");
+    Err(ConfigurationError::Invalid { name: "peer-listen", reason })
 }
 
 fn parse_repair_policy(name: &str) -> Result<RepairPolicy, ConfigurationError> {
@@ -289,6 +353,23 @@ mod tests {
     fn a_missing_setting_is_named_with_every_way_to_give_it() {
         let text = refusal(ServeSettings { id: None, ..complete() });
         assert!(text.contains("--id") && text.contains("QUORATE_ID"), "{text}");
+    }
+
+    #[test]
+    fn a_node_that_joins_needs_addresses_of_members_and_one_of_its_own() {
+        let joining =
+            |join: &str| ServeSettings { initial_cluster: None, join: Some(join.to_owned()), ..complete() };
+        let node = resolve(ServeSettings { learner: Some(true), ..joining("a:1, b:2") }).expect("complete");
+        assert_eq!((node.join, node.learner), (vec!["a:1".to_owned(), "b:2".to_owned()], true));
+        assert!(refusal(joining(",")).contains("empty"));
+        assert!(refusal(joining("a")).contains("HOST:PORT"));
+        let both = ServeSettings { join: Some("a:1".to_owned()), ..complete() };
+        assert!(refusal(both).contains("not both"));
+        assert!(refusal(ServeSettings { learner: Some(true), ..complete() }).contains("--join"));
+        let everywhere = || ServeSettings { peer_listen: Some("0.0.0.0:7901".to_owned()), ..joining("a:1") };
+        assert!(refusal(everywhere()).contains("--advertise-peer"));
+        let advertised = ServeSettings { advertise_peer: Some("c:3".to_owned()), ..everywhere() };
+        assert_eq!(resolve(advertised).expect("complete").advertise_peer.as_deref(), Some("c:3"));
     }
 
     #[test]

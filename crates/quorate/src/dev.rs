@@ -77,9 +77,12 @@ fn configuration(member: u16, first_port: u16, data_directory: &Path) -> NodeCon
         listen: address(member, 0),
         peer_listen: address(member, PEER_PORT_OFFSET),
         advertise_url: None,
+        advertise_peer: None,
         initial_cluster: (1..=NODES)
             .map(|number| (u64::from(number), address(number, PEER_PORT_OFFSET)))
             .collect(),
+        join: Vec::new(),
+        learner: false,
         heartbeat_interval_ms: HEARTBEAT_INTERVAL_MS_DEFAULT,
         repair: RepairPolicy::Automatic,
         scrub_bytes_per_second: SCRUB_BYTES_PER_SECOND_DEFAULT,

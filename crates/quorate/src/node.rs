@@ -104,6 +104,11 @@ impl Node {
         NodeError::Failed { member: self.member, reason, is_damage }
     }
 
+    /// Resolves when the node has been removed from the cluster: it is to be stopped.
+    pub async fn removed(&self) {
+        self.replica.removed().await;
+    }
+
     /// Stops cleanly: hands leadership over, finishes the requests in flight, closes the data directory.
     pub async fn stop(self) {
         self.replica.hand_over_leadership().await;

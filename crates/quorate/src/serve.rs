@@ -35,6 +35,7 @@ pub async fn run(arguments: ServeArguments) -> Result<(), CommandError> {
         let error = tokio::select! {
             biased;
             () = &mut stop => break,
+            () = node.removed() => break,
             error = node.failed() => error,
         };
         if !error.is_damage() || configuration.repair != RepairPolicy::Automatic {

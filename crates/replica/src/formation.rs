@@ -112,7 +112,7 @@ impl<E: Environment> Formation<E> {
         let mut nodes = BTreeMap::new();
         for (member, address) in &self.initial_cluster {
             if *member == me.node.member {
-                let own = Member { peer_address: address.clone(), client_url: me.member.client_url.clone() };
+                let own = Member::new(address.clone(), me.member.client_url.clone());
                 nodes.insert(me.node, own);
                 continue;
             }
@@ -130,7 +130,7 @@ impl<E: Environment> Formation<E> {
                 ));
             }
             let client_url = welcome.by.member.client_url;
-            nodes.insert(welcome.by.node, Member { peer_address: address.clone(), client_url });
+            nodes.insert(welcome.by.node, Member::new(address.clone(), client_url));
         }
         Ok(nodes)
     }

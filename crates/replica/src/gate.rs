@@ -3,23 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use quorate_consensus::{ClusterId, Member, NodeId};
+use quorate_consensus::{ClusterId, Member, NodeId, StoredMembership};
 use quorate_peer::{Gatekeeper, Hello, Introduction, Reject, RejectCode, Welcome, check};
 use quorate_storage::DataDirectory;
 
-/// Of how many members is remembered what they said of themselves.
-const MEMBERS_HEARD_MAX: usize = 1_024;
+use crate::membership::Contacts;
 
 /// See [`crate::formation`] for the protocol that this is the answering half of.
 #[derive(Debug)]
 pub(crate) struct Gate {
     directory: Arc<DataDirectory>,
     member: Member,
-    /// Where the configuration says that members are. It wins over the membership in the log, so that a
-    /// cluster whose addresses have changed can be started again.
+    /// Where the configuration says that members are: they are looked for there too, so that a cluster whose
+    /// addresses have all changed can be started again.
     configured: BTreeMap<u64, String>,
-    /// Where clients reach other members, as those have said themselves in a handshake.
-    heard: Mutex<BTreeMap<NodeId, String>>,
+    contacts: Mutex<Contacts>,
 }
 
 impl Gate {
@@ -29,7 +27,7 @@ impl Gate {
         member: Member,
         configured: BTreeMap<u64, String>,
     ) -> Self {
-        Self { directory, member, configured, heard: Mutex::default() }
+        Self { directory, member, configured, contacts: Mutex::default() }
     }
 
     /// Where clients reach `node`, which the membership says is at `url`. A node that has been started with
@@ -38,26 +36,38 @@ impl Gate {
         if node == self.directory.node_id() {
             return self.member.client_url.clone();
         }
-        self.lock_heard().get(&node).map_or(url, String::as_str).to_owned()
+        self.contacts().client_url(node).unwrap_or(url).to_owned()
     }
 
     /// Whether `node` has said where clients reach it.
     pub(crate) fn has_heard_of(&self, node: NodeId) -> bool {
-        node == self.directory.node_id() || self.lock_heard().contains_key(&node)
+        node == self.directory.node_id() || self.contacts().has_heard_of(node)
     }
 
     /// Notes what a node of this cluster says of itself.
     pub(crate) fn hear(&self, from: &Introduction) {
-        let mut heard = self.lock_heard();
-        // Of each member the newest incarnation is enough.
-        heard.retain(|node, _| node.member != from.node.member || *node == from.node);
-        if heard.len() < MEMBERS_HEARD_MAX || heard.contains_key(&from.node) {
-            heard.insert(from.node, from.member.client_url.clone());
-        }
+        self.contacts().hear(from.node, &from.member);
     }
 
-    fn lock_heard(&self) -> MutexGuard<'_, BTreeMap<NodeId, String>> {
-        self.heard.lock().expect("no code panics while it holds what was heard")
+    /// Notes the committed membership.
+    pub(crate) fn note_membership(&self, stored: &StoredMembership) {
+        self.contacts().note_membership(stored);
+    }
+
+    /// The other members, and where each may be.
+    pub(crate) fn other_members(&self) -> Vec<(NodeId, String)> {
+        let me = self.directory.node_id();
+        let contacts = self.contacts();
+        let others = contacts.members().filter(|(node, _)| *node != me);
+        others.map(|(node, member)| (node, self.place_of(&contacts, node, &member.peer_address))).collect()
+    }
+
+    fn place_of(&self, contacts: &Contacts, node: NodeId, address: &str) -> String {
+        contacts.address_of(node, address, self.configured.get(&node.member).map(String::as_str))
+    }
+
+    fn contacts(&self) -> MutexGuard<'_, Contacts> {
+        self.contacts.lock().expect("no code panics while it holds the contacts")
     }
 
     /// Binds the directory to a cluster, durably.
@@ -82,7 +92,15 @@ impl Gatekeeper for Gate {
     }
 
     fn address_of(&self, node: NodeId, address: &str) -> String {
-        self.configured.get(&node.member).map_or(address, String::as_str).to_owned()
+        self.place_of(&self.contacts(), node, address)
+    }
+
+    fn not_found_at(&self, node: NodeId, _address: &str) {
+        self.contacts().note_miss(node);
+    }
+
+    fn is_guest(&self, hello: &Hello) -> bool {
+        hello.from.cluster.is_none() || self.contacts().is_removed(hello.from.node)
     }
 
     fn welcomed(&self, by: &Introduction) {
@@ -99,11 +117,12 @@ impl Gatekeeper for Gate {
         match (hello.from.cluster.is_none(), by.cluster.is_none()) {
             // Only the founder can know this node's incarnation before the node has a cluster.
             (false, true) => self.adopt(hello.from.cluster, &by)?,
-            (true, _) => {
-                let message = "a node that is not part of a cluster may only ask who is there".to_owned();
-                return Err(Reject { code: RejectCode::NotAllowed, message, by });
+            (true, true) => {
+                let message = "neither of the two nodes is part of a cluster yet".to_owned();
+                return Err(Reject { code: RejectCode::NotNow, message, by });
             }
-            (false, false) => {}
+            // It comes as a guest, to be added.
+            (true, false) | (false, false) => {}
         }
         Ok(Welcome::new(self.introduction()))
     }
@@ -118,7 +137,7 @@ mod tests {
     const LOGGED: &str = "http://as-the-log-says:1";
 
     fn introduction(node: NodeId, client_url: &str) -> Introduction {
-        let member = Member { peer_address: "peer:1".to_owned(), client_url: client_url.to_owned() };
+        let member = Member::new("peer:1".to_owned(), client_url.to_owned());
         Introduction { cluster: ClusterId::NONE, node, member }
     }
 
@@ -127,7 +146,7 @@ mod tests {
         let root = tempfile::tempdir().expect("a temporary directory");
         let directory =
             DataDirectory::open(&TokioEnvironment::new(), root.path(), 1).expect("a new directory");
-        let own = Member { peer_address: "own:1".to_owned(), client_url: "http://own:1".to_owned() };
+        let own = Member::new("own:1", "http://own:1");
         let gate = Gate::new(Arc::new(directory), own, BTreeMap::new());
         let me = gate.introduction().node;
         assert_eq!(gate.client_url_of(me, LOGGED), "http://own:1");

@@ -13,6 +13,7 @@ use tracing::Instrument;
 
 use crate::context::{Principal, RequestContext};
 use crate::leadership::{Leader, known_leader};
+use crate::membership::{ForwardedMemberRequest, MemberReply, MemberRequest};
 use crate::raft::Raft;
 use crate::replica::Replica;
 use crate::wire::{ForwardedWrite, ReadIndexReply, ReadIndexRequest, SnapshotRequest, WriteReply, kind};
@@ -71,8 +72,10 @@ impl<E: Environment> PeerHandler<E> for Replica<E> {
                 if let Some(ReadIndexRequest { has_room }) = request {
                     self.inner().follower_room.note(from, has_room, self.inner().environment.now());
                 }
-                Ok(ReadIndexReply(self.read_index_for_peer(deadline).await).encode())
+                Ok(ReadIndexReply(self.read_index_for_peer(from, deadline).await).encode())
             }
+            kind::MEMBERS => self.members_for_peer(member_request(from, payload)?, deadline).await,
+            kind::STANDING => self.standing_for_peer(from, deadline).await,
             kind::SNAPSHOT => {
                 let request = SnapshotRequest::decode(payload).map_err(|error| malformed(from, &error))?;
                 Ok(self.snapshot_piece(&request).await.encode())
@@ -80,12 +83,57 @@ impl<E: Environment> PeerHandler<E> for Replica<E> {
             unknown => Err(malformed(from, &format!("requests of kind {unknown} are not known"))),
         }
     }
+
+    /// A guest may ask to be added, and whether it is a member.
+    async fn guest_call(
+        &self,
+        from: NodeId,
+        group: GroupId,
+        kind: u8,
+        payload: Bytes,
+        deadline: Moment,
+    ) -> Result<Bytes, RemoteError> {
+        if group != self.inner().group {
+            return Err(Refusal::NotReady.into());
+        }
+        match kind {
+            kind::MEMBERS => {
+                let request = member_request(from, payload)?;
+                match &request.request {
+                    MemberRequest::Join(joining) if joining.node == from => {
+                        self.members_for_peer(request, deadline).await
+                    }
+                    _ => Err(Refusal::NotAllowed.into()),
+                }
+            }
+            kind::STANDING => self.standing_for_peer(from, deadline).await,
+            _ => Err(Refusal::NotAllowed.into()),
+        }
+    }
 }
 
 impl<E: Environment> Replica<E> {
-    async fn read_index_for_peer(&self, deadline: Moment) -> Result<u64, String> {
+    async fn members_for_peer(
+        &self,
+        forwarded: ForwardedMemberRequest,
+        deadline: Moment,
+    ) -> Result<Bytes, RemoteError> {
+        let ForwardedMemberRequest { request_id, hops, request } = forwarded;
+        let context = RequestContext { principal: Principal::Anonymous, deadline, request_id, hops };
+        Ok(MemberReply(self.ask_leader(&context, &request).await).encode())
+    }
+
+    async fn standing_for_peer(&self, from: NodeId, deadline: Moment) -> Result<Bytes, RemoteError> {
+        let standing = self.standing_of(from, deadline).await;
+        standing.map(|standing| standing.encode()).map_err(RemoteError::Failed)
+    }
+
+    async fn read_index_for_peer(&self, from: NodeId, deadline: Moment) -> Result<u64, String> {
         if known_leader::<E>(&self.inner().raft) != Some(Leader::Here) {
             return Err("this node does not lead".to_owned());
+        }
+        if !self.knows_member(from) {
+            return Err(format!("{from} is not a member"));
         }
         let round = self.inner().read_indexer.read_index(deadline).await;
         round.map(|read_index| read_index.index).map_err(|error| error.to_string())
@@ -95,6 +143,10 @@ impl<E: Environment> Replica<E> {
 /// What a write does here that has arrived at another node. It bears the name that it was given there.
 fn forwarded_write_span(request_id: u64, from: NodeId) -> tracing::Span {
     tracing::debug_span!("forwarded_write", request_id = %format_args!("{request_id:016x}"), %from)
+}
+
+fn member_request(from: NodeId, payload: Bytes) -> Result<ForwardedMemberRequest, RemoteError> {
+    ForwardedMemberRequest::decode(payload).map_err(|error| malformed(from, &error))
 }
 
 /// Refuses what this release does not understand. It is certain then that nothing was done.

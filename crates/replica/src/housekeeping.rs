@@ -73,7 +73,7 @@ fn strangers<E: Environment>(replica: &Replica<E>) -> Vec<(NodeId, String)> {
     let metrics = metrics.borrow_watched();
     let nodes = metrics.membership_config.membership().nodes();
     nodes
-        .filter(|(node, _)| !inner.gate.has_heard_of(**node))
+        .filter(|(node, _)| !node.is_unclaimed() && !inner.gate.has_heard_of(**node))
         .map(|(node, member)| (*node, inner.gate.address_of(*node, &member.peer_address)))
         .collect()
 }

@@ -1,8 +1,8 @@
 //! One Raft replica of the store: openraft wired to environment, storage and peers.
 //!
 //! [`Replica`] is the whole of a node below HTTP: it forms the cluster ([`formation`]), runs Raft,
-//! batches writes ([`proposer`]), serves reads ([`reading`]), passes on what only the
-//! leader can do, keeps the store in order ([`upkeep`]), and says how it is ([`Status`]). It is generic over the environment and knows neither
+//! batches writes ([`proposer`]), serves reads ([`reading`]), passes on what only the leader can do, has members
+//! come and go ([`membership`]), keeps the store in order ([`upkeep`]), and says how it is ([`Status`]). It is generic over the environment and knows neither
 //! HTTP nor which world it lives in.
 
 mod bytes_in_flight;
@@ -16,6 +16,7 @@ mod gate;
 mod handler;
 mod housekeeping;
 mod leadership;
+mod membership;
 pub mod options;
 mod proposal_queue;
 mod proposer;
@@ -34,8 +35,11 @@ mod upkeep;
 mod wire;
 mod writing;
 
+pub use quorate_consensus::{NodeId, Wanted};
+
 pub use context::{Principal, RequestContext};
 pub use errors::{ReadError, WriteError};
+pub use membership::{MemberChange, MemberError, MemberRole, MemberView, MembersView};
 pub use options::{RepairPolicy, ReplicaOptions, StartError};
 pub use reading::{AtRevision, Consistency, ReadAnswer, View};
 pub use replica::{Replica, ReplicaFailure};

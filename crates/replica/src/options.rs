@@ -16,8 +16,16 @@ pub struct ReplicaOptions {
     pub peer_listen: String,
     /// `http://HOST:PORT` at which clients reach this node, announced to the others.
     pub client_url: String,
-    /// Every initial member's number and `HOST:PORT` for peers, this one's included.
+    /// `HOST:PORT` at which peers reach this node, announced to them. If not given, what `initial_cluster` says,
+    /// or where the node listens.
+    pub peer_address: Option<String>,
+    /// Every initial member's number and `HOST:PORT` for peers, this one's included. Empty for a node that
+    /// joins.
     pub initial_cluster: Vec<(u64, String)>,
+    /// Addresses for peers of members of a cluster that this node joins.
+    pub join: Vec<String>,
+    /// Whether a node that joins stays a learner until it is promoted.
+    pub stays_learner: bool,
     /// Bytes of writes in flight on this node; beyond it writes are refused.
     pub proposal_bytes_in_flight_max: usize,
     /// The heartbeat interval in milliseconds; election timeouts follow from it.

@@ -57,6 +57,8 @@ pub(crate) struct Inner<E: Environment> {
     /// Cancelled when the node stops: nothing goes on.
     pub(crate) shutdown: CancellationToken,
     pub(crate) breakdown: Breakdown,
+    /// Cancelled when the node has been removed from the cluster and has left Raft.
+    pub(crate) departed: CancellationToken,
 }
 
 /// Why the node cannot go on, noticed outside of the storage: a damaged record, or Raft has stopped.
@@ -131,8 +133,11 @@ impl<E: Environment> Replica<E> {
         }
     }
 
-    /// What was found, if this node's state is damaged or is not the leader's: it does nothing any more.
+    /// Why this node does nothing any more: its state is damaged or is not the leader's, or it is no member.
     pub(crate) fn damage(&self) -> Option<String> {
+        if self.inner.departed.is_cancelled() {
+            return Some("it has been removed from the cluster".to_owned());
+        }
         self.inner.storage.damage().map(|damage| damage.to_string())
     }
 
@@ -155,7 +160,7 @@ impl<E: Environment> Replica<E> {
         loop {
             let running = metrics.borrow_watched().running_state.clone();
             if let Err(fatal) = running {
-                if !self.inner.shutdown.is_cancelled() {
+                if !self.inner.shutdown.is_cancelled() && !self.inner.departed.is_cancelled() {
                     self.inner.breakdown.report(&fatal.to_string());
                 }
                 return;

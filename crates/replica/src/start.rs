@@ -15,6 +15,7 @@ use crate::formation::Formation;
 use crate::freshness::Freshness;
 use crate::gate::Gate;
 use crate::housekeeping::{greet_members, keep_fresh, keep_log_short, keep_snapshot_sound};
+use crate::membership::{Joiner, keep_announced, keep_membership, keep_standing, watch_membership};
 use crate::options::{RepairPolicy, ReplicaOptions, StartError};
 use crate::proposer::Proposer;
 use crate::raft::Raft;
@@ -38,7 +39,7 @@ pub(crate) async fn start<E: Environment>(
     let group = GroupId::FIRST;
     let own_peer_address = own_peer_address(&options)?;
     let directory = Arc::new(DataDirectory::open(&environment, &options.data_directory, options.member)?);
-    let member = Member { peer_address: own_peer_address, client_url: options.client_url.clone() };
+    let member = Member::new(own_peer_address, options.client_url.clone());
     let gate =
         Arc::new(Gate::new(directory.clone(), member, options.initial_cluster.iter().cloned().collect()));
     let shutdown = CancellationToken::new();
@@ -85,6 +86,7 @@ pub(crate) async fn start<E: Environment>(
         leaving: CancellationToken::new(),
         shutdown: shutdown.clone(),
         breakdown: Breakdown::default(),
+        departed: CancellationToken::new(),
         environment: environment.clone(),
         options: options.clone(),
     });
@@ -92,9 +94,20 @@ pub(crate) async fn start<E: Environment>(
     let server =
         serve(environment.clone(), listener, gate.clone(), replica.clone(), received, shutdown.clone());
     environment.spawn("peer server", server);
-    let initial_cluster = options.initial_cluster.clone();
-    let formation = Formation { environment: environment.clone(), directory, gate, raft, initial_cluster };
-    environment.spawn("formation", formation.run(shutdown.clone()));
+    if options.join.is_empty() {
+        let initial_cluster = options.initial_cluster.clone();
+        let formation =
+            Formation { environment: environment.clone(), directory, gate, raft, initial_cluster };
+        environment.spawn("formation", formation.run(shutdown.clone()));
+    } else {
+        let (addresses, stays_learner) = (options.join, options.stays_learner);
+        let joiner = Joiner { replica: replica.clone(), addresses, stays_learner };
+        environment.spawn("joining", joiner.run(shutdown.clone()));
+    }
+    environment.spawn("membership watch", watch_membership(replica.clone(), shutdown.clone()));
+    environment.spawn("membership", keep_membership(replica.clone(), shutdown.clone()));
+    environment.spawn("announcement", keep_announced(replica.clone(), shutdown.clone()));
+    environment.spawn("standing", keep_standing(replica.clone(), shutdown.clone()));
     environment.spawn("raft watch", replica.clone().watch_raft());
     environment.spawn("damage watch", replica.clone().leave_when_damaged(shutdown.clone()));
     environment.spawn("freshness", keep_fresh(replica.clone(), shutdown.clone()));
@@ -125,10 +138,13 @@ fn is_repair_wanted(error: &OpenError, policy: RepairPolicy) -> bool {
 }
 
 fn own_peer_address(options: &ReplicaOptions) -> Result<String, StartError> {
-    let own = options.initial_cluster.iter().find(|(member, _)| *member == options.member);
-    own.map(|(_, address)| address.clone()).ok_or_else(|| {
-        StartError::Settings(format!("member {} is not in the list of initial members", options.member))
-    })
+    let listed = options.initial_cluster.iter().find(|(member, _)| *member == options.member);
+    let listed = listed.map(|(_, address)| address.clone());
+    if listed.is_none() && options.join.is_empty() {
+        let reason = format!("member {} is not in the list of initial members", options.member);
+        return Err(StartError::Settings(reason));
+    }
+    Ok(options.peer_address.clone().or(listed).unwrap_or_else(|| options.peer_listen.clone()))
 }
 
 async fn start_raft<E: Environment>(

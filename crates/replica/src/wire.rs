@@ -20,6 +20,10 @@ pub(crate) mod kind {
     pub(crate) const READ_INDEX: u8 = 2;
     /// Read a piece of a snapshot: [`super::SnapshotRequest`], answered with [`super::SnapshotReply`].
     pub(crate) const SNAPSHOT: u8 = 3;
+    /// Change the members, or be added: [`crate::membership`]'s request, answered with its reply.
+    pub(crate) const MEMBERS: u8 = 4;
+    /// Whether the asking node is a member: nothing, answered with [`crate::membership`]'s standing.
+    pub(crate) const STANDING: u8 = 5;
 }
 
 /// A write that a node passes on to the leader.

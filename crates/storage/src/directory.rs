@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use quorate_consensus::{ClusterId, GroupId, NodeId};
 use quorate_environment::Environment;
+use quorate_environment::mutant::{self, Mutant};
 
 use crate::durable;
 use crate::error::OpenError;
 use crate::identity_file::{Identity, IdentityError};
-use crate::layout::{self, FORMAT, IDENTITY, LOCK, LOG, RECEIVED, SNAPSHOTS, UNFINISHED_SUFFIX};
+use crate::layout::{self, FORMAT, IDENTITY, LOCK, LOG, RECEIVED, REMOVED, SNAPSHOTS, UNFINISHED_SUFFIX};
 use crate::lmdb::{Lmdb, is_untouched};
 use crate::log::recovery;
 
@@ -88,6 +89,9 @@ impl DataDirectory {
         if found != member {
             return Err(OpenError::OtherMember { path, found, expected: member });
         }
+        if is_removed(&path)? {
+            return Err(OpenError::Removed { path, node: identity.node_id });
+        }
         empty_received(&path)?;
         Ok(Self { lock, identity: IdentityCell::new(identity) })
     }
@@ -144,6 +148,14 @@ impl DataDirectory {
         Ok(())
     }
 
+    /// Notes for ever that the node has been removed from its cluster: the directory is not opened again.
+    pub fn mark_removed(&self) -> Result<(), OpenError> {
+        let file = self.path().join(REMOVED);
+        let text =
+            format!("node {} has been removed from cluster {}\n", self.node_id(), self.identity.cluster_id());
+        durable::write_file(&file, text.as_bytes()).map_err(OpenError::io(&file))
+    }
+
     pub(crate) fn lock(&self) -> &Arc<DirectoryLock> {
         &self.lock
     }
@@ -152,6 +164,12 @@ impl DataDirectory {
     pub(crate) fn identity(&self) -> &IdentityCell {
         &self.identity
     }
+}
+
+/// Whether the node behind a directory has been removed from its cluster. What the mark says is for people.
+fn is_removed(path: &Path) -> Result<bool, OpenError> {
+    let file = path.join(REMOVED);
+    file.try_exists().map_err(OpenError::io(&file))
 }
 
 fn write_identity(path: &Path, identity: &Identity) -> Result<(), OpenError> {
@@ -186,7 +204,10 @@ fn create<E: Environment>(
     let path = lock.path();
     sweep_interrupted_creation(lock)?;
     // 0 is kept for "no incarnation".
-    let incarnation = environment.random_u64().max(1);
+    let incarnation = match mutant::active(Mutant::NumberReusedWithoutIncarnation) {
+        true => 1,
+        false => environment.random_u64().max(1),
+    };
     let identity = Identity { node_id: NodeId::new(member, incarnation), cluster_id: ClusterId::NONE };
     recovery::create(lock, identity.node_id, GroupId::FIRST, environment.random_u64())?;
     Lmdb::create(lock, &layout::state_name(0), identity.node_id)?;

@@ -40,6 +40,16 @@ pub enum OpenError {
         /// The member that this node is.
         expected: u64,
     },
+    /// The node has been removed from its cluster.
+    #[error(
+        "the data directory {path} belongs to node {node}, which has been removed from its cluster and does not come back: start it with --force-new and --join to have it join as a new node; the old data is set aside"
+    )]
+    Removed {
+        /// The data directory.
+        path: PathBuf,
+        /// The node.
+        node: NodeId,
+    },
     /// The directory belongs to another cluster.
     #[error(
         "the data directory {path} belongs to cluster {found}, not to cluster {expected}: correct the addresses of the cluster, or use a new directory and add this node as a new one"

@@ -20,6 +20,8 @@ pub(crate) const DAMAGE: &str = "damage";
 pub(crate) const SET_ASIDE: &str = "set-aside";
 /// Before the number of a state directory.
 const STATE_PREFIX: &str = "state-";
+/// Says that the node has been removed from its cluster. Only there if it has.
+pub(crate) const REMOVED: &str = "removed";
 /// At the end of what is not finished.
 pub(crate) const UNFINISHED_SUFFIX: &str = ".tmp";
 
@@ -37,7 +39,7 @@ pub(crate) fn state_number(name: &OsStr) -> Option<u64> {
 }
 
 /// Names that a data directory may hold, besides states and what is not finished.
-const NAMES: [&str; 8] = [LOCK, IDENTITY, LOG, SNAPSHOTS, RECEIVED, DAMAGE, SET_ASIDE, "lost+found"];
+const NAMES: [&str; 9] = [LOCK, IDENTITY, LOG, SNAPSHOTS, RECEIVED, DAMAGE, SET_ASIDE, REMOVED, "lost+found"];
 
 /// Whether a part of a data directory can be made again from the rest and from the other nodes.
 pub(crate) fn is_repairable(part: &str) -> bool {

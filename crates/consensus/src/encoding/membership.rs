@@ -4,22 +4,55 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::identity::NodeId;
-use crate::member::Member;
+use crate::member::{Member, Wanted};
 use crate::raft_types::{LogId, Membership, SnapshotMeta, StoredMembership};
 
 /// The encoded length of a [`NodeId`].
 const NODE_ID_BYTES: usize = 16;
 
+/// Set in the length of a member's first string if what is wanted of it follows. The first releases did not
+/// write that, and wanted voters: a voter is written as they wrote it.
+const WANTED_FOLLOWS: u32 = 1 << 31;
+
 impl Encode for Member {
     fn encode_into(&self, writer: &mut Writer) {
-        writer.string(&self.peer_address);
+        let length = u32::try_from(self.peer_address.len()).expect("an address is much shorter");
+        let flag = if self.wanted == Wanted::Voter { 0 } else { WANTED_FOLLOWS };
+        writer.u32(length | flag);
+        writer.raw(self.peer_address.as_bytes());
         writer.string(&self.client_url);
+        match self.wanted {
+            Wanted::Voter => {}
+            Wanted::Learner => writer.u8(1),
+            Wanted::Replacement(node) => {
+                writer.u8(2);
+                node.encode_into(writer);
+            }
+            Wanted::Removed => writer.u8(3),
+        }
     }
 }
 
 impl Decode for Member {
     fn decode_from(reader: &mut Reader) -> Result<Self, DecodeError> {
-        Ok(Member { peer_address: reader.string()?, client_url: reader.string()? })
+        let length = reader.u32()?;
+        let address = reader.raw((length & !WANTED_FOLLOWS) as usize)?;
+        let peer_address = String::from_utf8(address.into()).map_err(|_| DecodeError::NotUtf8)?;
+        let client_url = reader.string()?;
+        let wanted = match length & WANTED_FOLLOWS != 0 {
+            true => decode_wanted(reader)?,
+            false => Wanted::Voter,
+        };
+        Ok(Member { peer_address, client_url, wanted })
+    }
+}
+
+fn decode_wanted(reader: &mut Reader) -> Result<Wanted, DecodeError> {
+    match reader.u8()? {
+        1 => Ok(Wanted::Learner),
+        2 => Ok(Wanted::Replacement(NodeId::decode_from(reader)?)),
+        3 => Ok(Wanted::Removed),
+        ordinal => Err(DecodeError::UnknownOrdinal { what: "wanted role", ordinal }),
     }
 }
 

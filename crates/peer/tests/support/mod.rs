@@ -55,7 +55,7 @@ impl Identity {
         let introduction = Introduction {
             cluster: ClusterId([7; 16]),
             node: NodeId::new(member, 1_000 + member),
-            member: Member { peer_address: format!("node{member}:1"), client_url: String::new() },
+            member: Member::new(format!("node{member}:1"), ""),
         };
         Arc::new(Self(Mutex::new(introduction)))
     }
@@ -326,7 +326,7 @@ impl<E: Environment> TestNode<E> {
 
     /// Where others reach it.
     pub fn member(&self) -> Member {
-        Member { peer_address: self.address.clone(), client_url: String::new() }
+        Member::new(self.address.clone(), "")
     }
 
     /// Stops serving and waits until everything has ended.

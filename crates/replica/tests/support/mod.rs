@@ -12,7 +12,7 @@ use quorate_storage::StorageOptions;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An address that nobody listens at, outside of the ports that the kernel gives to outgoing connections.
-fn free_address() -> String {
+pub fn free_address() -> String {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {
         let offset =
@@ -32,13 +32,30 @@ pub fn options(root: &Path, members: u64) -> Vec<ReplicaOptions> {
         data_directory: root.join(member.to_string()),
         peer_listen: address.clone(),
         client_url: format!("http://node{member}:1"),
+        peer_address: None,
         initial_cluster: initial_cluster.clone(),
+        join: Vec::new(),
+        stays_learner: false,
         proposal_bytes_in_flight_max: 16 << 20,
         heartbeat_interval_ms: 100,
         repair: RepairPolicy::Manual,
         storage: StorageOptions { log_segment_bytes: 1 << 20, ..StorageOptions::default() },
     };
     initial_cluster.iter().map(member_options).collect()
+}
+
+/// How a node is started that joins the cluster of the member at `of`, with its directory below `root`.
+#[allow(dead_code, reason = "each test program uses a part of this")]
+pub fn joining_options(root: &Path, member: u64, of: &str) -> ReplicaOptions {
+    let address = free_address();
+    let mut options = options(root, 1).remove(0);
+    options.member = member;
+    options.data_directory = root.join(member.to_string());
+    options.peer_listen = address;
+    options.client_url = format!("http://node{member}:1");
+    options.initial_cluster = Vec::new();
+    options.join = vec![of.to_owned()];
+    options
 }
 
 /// Starts the members of a cluster and waits until it has formed.

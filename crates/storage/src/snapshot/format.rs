@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn the_format_of_a_header_stays() {
         let node_id = NodeId::new(1, 0x10);
-        let member = Member { peer_address: "a:1".to_owned(), client_url: "b".to_owned() };
+        let member = Member::new("a:1", "b");
         let membership =
             Membership::new(vec![BTreeSet::from([node_id])], BTreeMap::from([(node_id, member)]));
         let log_id = |index| Some(LogId::new(CommittedLeaderId::new(2), index));

@@ -1,0 +1,210 @@
+//! From a request to the one entry of the log that writes it down as an intention.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use openraft::ChangeMembers;
+use quorate_consensus::{Member, NodeId, Wanted};
+
+use super::change::{Joining, MemberChange, MemberRequest};
+use super::error::MemberError;
+use super::situation::Situation;
+
+/// The entry, or nothing if the intention is in the log already.
+pub(crate) type Plan = Option<ChangeMembers<NodeId, Member>>;
+
+/// What has to be written down, or why the request is refused.
+pub(crate) fn plan(request: &MemberRequest, situation: &Situation) -> Result<Plan, MemberError> {
+    match request {
+        MemberRequest::Join(joining) => join(joining, situation),
+        MemberRequest::Change(MemberChange::Add { member, learner }) => add(*member, *learner, situation),
+        MemberRequest::Change(MemberChange::Promote { member, force }) => promote(*member, *force, situation),
+        MemberRequest::Change(MemberChange::Remove { member, force }) => remove(*member, *force, situation),
+        MemberRequest::Change(MemberChange::Replace { old, new, force }) => {
+            replace(*old, *new, *force, situation)
+        }
+    }
+}
+
+fn add_node(node: NodeId, member: Member) -> ChangeMembers<NodeId, Member> {
+    ChangeMembers::AddNodes(BTreeMap::from([(node, member)]))
+}
+
+/// Changes what is wanted of a node.
+pub(crate) fn want(node: NodeId, member: &Member, wanted: Wanted) -> ChangeMembers<NodeId, Member> {
+    ChangeMembers::SetNodes(BTreeMap::from([(node, Member { wanted, ..member.clone() })]))
+}
+
+fn exists(member: u64, reason: &str) -> MemberError {
+    MemberError::Exists { member, reason: reason.to_owned() }
+}
+
+fn join(joining: &Joining, situation: &Situation) -> Result<Plan, MemberError> {
+    let Joining { node, member, may_be_added } = joining;
+    if let Some(known) = situation.membership.get_node(node) {
+        let announced = Member { wanted: known.wanted, ..member.clone() };
+        let is_new = announced != *known;
+        return Ok(is_new.then(|| ChangeMembers::SetNodes(BTreeMap::from([(*node, announced)]))));
+    }
+    if !may_be_added {
+        return Err(MemberError::NotAMember { node: *node });
+    }
+    let place = NodeId::unclaimed(node.member);
+    if let Some(Member { wanted, .. }) = situation.membership.get_node(&place) {
+        // Whoever has made the place has the say, but a node may be content with less.
+        let wanted = if *wanted == Wanted::Voter { member.wanted } else { *wanted };
+        let taken = add_node(*node, Member { wanted, ..member.clone() });
+        let changes = vec![ChangeMembers::RemoveNodes(BTreeSet::from([place])), taken];
+        return Ok(Some(ChangeMembers::Batch(changes)));
+    }
+    match situation.with_number(node.member).next() {
+        None => Ok(Some(add_node(*node, member.clone()))),
+        Some((other, _)) => {
+            let number = node.member;
+            let reason = format!(
+                "node {other} has that number. If its data directory is lost, run `quorate member replace {number} \
+                 {number}` and start this node again; else give this node another number"
+            );
+            Err(MemberError::Exists { member: number, reason })
+        }
+    }
+}
+
+fn add(member: u64, learner: bool, situation: &Situation) -> Result<Plan, MemberError> {
+    let wanted = if learner { Wanted::Learner } else { Wanted::Voter };
+    match situation.with_number(member).next() {
+        None => Ok(Some(add_node(NodeId::unclaimed(member), Member::unclaimed(wanted)))),
+        Some((node, known)) if node.is_unclaimed() && known.wanted == wanted => Ok(None),
+        Some((node, _)) if node.is_unclaimed() => {
+            Err(exists(member, "its place has been made for another role: remove it first"))
+        }
+        Some(_) => Err(exists(member, "a node has that number: choose another one, or replace it")),
+    }
+}
+
+fn promote(member: u64, force: bool, situation: &Situation) -> Result<Plan, MemberError> {
+    let (node, known) = claimed(member, situation)?;
+    match known.wanted {
+        Wanted::Voter | Wanted::Replacement(_) => return Ok(None),
+        Wanted::Removed => return Err(exists(member, "it is being removed")),
+        Wanted::Learner => {}
+    }
+    if !force && !situation.is_caught_up(node) {
+        let reason = match situation.lag(node) {
+            _ if !situation.is_reachable(node) => "it has not answered lately".to_owned(),
+            Some(lag) => format!("it is {lag} entries behind"),
+            None => "nothing of it has arrived yet".to_owned(),
+        };
+        return Err(MemberError::Lagging { member, reason });
+    }
+    Ok(Some(want(node, known, Wanted::Voter)))
+}
+
+fn remove(member: u64, force: bool, situation: &Situation) -> Result<Plan, MemberError> {
+    let leaving: Vec<_> = situation.with_number(member).collect();
+    if leaving.is_empty() {
+        return Err(MemberError::UnknownMember { member });
+    }
+    let mut left = wanted_voters(situation);
+    let had_voters = left.len();
+    left.retain(|voter| voter.member != member);
+    if left.is_empty() {
+        let reason = format!("member {member} is the last voter: there would be no cluster any more");
+        return Err(MemberError::Invalid { reason });
+    }
+    if left.len() < had_voters && !force {
+        check_quorum(situation, &left, 0, "removing it")?;
+    }
+    let changes: Vec<_> = leaving
+        .into_iter()
+        .filter(|(_, known)| known.wanted != Wanted::Removed)
+        .map(|(node, known)| match node.is_unclaimed() {
+            true => ChangeMembers::RemoveNodes(BTreeSet::from([node])),
+            false => want(node, known, Wanted::Removed),
+        })
+        .collect();
+    Ok((!changes.is_empty()).then_some(ChangeMembers::Batch(changes)))
+}
+
+fn replace(old: u64, new: u64, force: bool, situation: &Situation) -> Result<Plan, MemberError> {
+    let replacing = |known: &Member| matches!(known.wanted, Wanted::Replacement(_));
+    // Under the same number both may be there at once: the one that replaces is not the one to be replaced.
+    let replaced = situation
+        .with_number(old)
+        .find(|(node, known)| !node.is_unclaimed() && !(old == new && replacing(known)));
+    let replacement =
+        situation.with_number(new).find(|(node, _)| replaced.is_none_or(|(replaced, _)| replaced != *node));
+    let Some((replaced, replaced_member)) = replaced else {
+        return match replacement {
+            // The swap is done, and the old node is gone.
+            Some((node, _)) if old != new && situation.is_voter(node) => Ok(None),
+            _ if situation.with_number(old).next().is_some() => {
+                Err(MemberError::SlotUnclaimed { member: old })
+            }
+            _ => Err(MemberError::UnknownMember { member: old }),
+        };
+    };
+    let wanted = Wanted::Replacement(replaced);
+    let change = match replacement {
+        None => add_node(NodeId::unclaimed(new), Member::unclaimed(wanted)),
+        Some((_, known)) if known.wanted == wanted => return Ok(None),
+        // The swap is done.
+        Some((node, _)) if situation.is_voter(node) && replaced_member.wanted == Wanted::Removed => {
+            return Ok(None);
+        }
+        Some((node, _)) if situation.is_voter(node) => {
+            return Err(exists(new, "it is a voter already: remove the other one"));
+        }
+        Some((_, known)) if replacing(known) => return Err(exists(new, "it replaces another member")),
+        Some((_, known)) if known.wanted == Wanted::Removed => {
+            return Err(exists(new, "it is being removed"));
+        }
+        Some((node, known)) => want(node, known, wanted),
+    };
+    if situation.is_voter(replaced) && !force {
+        let mut left = wanted_voters(situation);
+        left.remove(&replaced);
+        // The new node is in reach when it takes the other's place, or it would not have caught up.
+        check_quorum(situation, &left, 1, "replacing it")?;
+    }
+    Ok(Some(change))
+}
+
+/// The node that has the number, if one has.
+fn claimed(member: u64, situation: &Situation) -> Result<(NodeId, &Member), MemberError> {
+    let mut nodes: Vec<_> = situation.with_number(member).collect();
+    match nodes.pop() {
+        None => Err(MemberError::UnknownMember { member }),
+        Some((node, _)) if node.is_unclaimed() => Err(MemberError::SlotUnclaimed { member }),
+        Some(found) => Ok(found),
+    }
+}
+
+/// The voters that are to stay.
+fn wanted_voters(situation: &Situation) -> BTreeSet<NodeId> {
+    let stays = |node: &NodeId| {
+        situation.membership.get_node(node).is_some_and(|member| member.wanted != Wanted::Removed)
+    };
+    situation.voters().into_iter().filter(stays).collect()
+}
+
+/// Refuses a change after which fewer voters would be in reach than a majority of `left` and `joining` more.
+fn check_quorum(
+    situation: &Situation,
+    left: &BTreeSet<NodeId>,
+    joining: usize,
+    what: &str,
+) -> Result<(), MemberError> {
+    let away: Vec<_> = left.iter().filter(|voter| !situation.is_reachable(**voter)).collect();
+    let count = left.len() + joining;
+    if count - away.len() > count / 2 {
+        return Ok(());
+    }
+    let away: Vec<String> = away.iter().map(|node| node.member.to_string()).collect();
+    let reason = format!(
+        "after {what} {} of {count} voters would be out of reach (member {}); bring them back or remove them first, \
+         or override this with force",
+        away.len(),
+        away.join(", member ")
+    );
+    Err(MemberError::QuorumAtRisk { reason })
+}

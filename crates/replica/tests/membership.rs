@@ -1,0 +1,251 @@
+//! Members come, move and go while the cluster runs.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quorate_environment::{Environment, TokioEnvironment};
+use quorate_kv::{Command, Condition};
+use quorate_replica::{
+    Consistency, MemberChange, MemberError, MemberRole, MembersView, Replica, ReplicaOptions, RequestContext,
+    Role, StartError, Wanted,
+};
+use quorate_storage::OpenError;
+
+mod support;
+
+use support::{PATIENCE, joining_options, start};
+
+type TestReplica = Replica<TokioEnvironment>;
+
+fn context(replica: &TestReplica) -> RequestContext {
+    RequestContext::new(replica.environment().now() + PATIENCE, 7)
+}
+
+async fn put(replica: &TestReplica, key: &str) {
+    let command = Command::Put {
+        key: Bytes::copy_from_slice(key.as_bytes()),
+        value: Bytes::from_static(b"value"),
+        condition: Condition::Always,
+    };
+    replica.write(&context(replica), command).await.expect("the cluster takes writes");
+}
+
+async fn has(replica: &TestReplica, key: &str) -> bool {
+    let context = context(replica);
+    let read = replica.get(&context, key.as_bytes(), Consistency::Linearizable);
+    read.await.expect("the node serves").found.is_some()
+}
+
+async fn change(replica: &TestReplica, change: MemberChange) -> Result<MembersView, MemberError> {
+    replica.change_members(&context(replica), change).await
+}
+
+/// Waits until nothing is left to do about a member.
+async fn settled(replica: &TestReplica, member: u64) -> MembersView {
+    replica.await_member(&context(replica), member).await.expect("the members settle")
+}
+
+fn roles(view: &MembersView) -> Vec<(u64, MemberRole)> {
+    view.members.iter().map(|member| (member.member, member.role)).collect()
+}
+
+fn leader(replicas: &[TestReplica]) -> usize {
+    replicas.iter().position(|replica| replica.status().role == Role::Leader).expect("somebody leads")
+}
+
+async fn join(root: &Path, member: u64, of: &TestReplica) -> (ReplicaOptions, TestReplica) {
+    let options = joining_options(root, member, &of.members().members[0].peer_address);
+    let replica = Replica::start(TokioEnvironment::new(), options.clone()).await.expect("it starts");
+    (options, replica)
+}
+
+async fn within<T>(what: &str, future: impl Future<Output = T> + Send) -> T
+where
+    T: Send,
+{
+    match TokioEnvironment::new().timeout(PATIENCE, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("waited too long for: {what}"),
+    }
+}
+
+async fn stop(replicas: Vec<TestReplica>) {
+    for replica in replicas {
+        replica.shutdown().await;
+    }
+}
+
+use MemberRole::{Learner, Unclaimed, Voter};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_takes_the_place_that_was_made_for_it_and_becomes_a_voter() {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let replicas = start(TokioEnvironment::new(), root.path(), 3).await;
+    let follower = &replicas[(leader(&replicas) + 1) % 3];
+    put(follower, "before").await;
+    let view = change(follower, MemberChange::Add { member: 4, learner: false }).await.expect("added");
+    assert_eq!(roles(&view), [(1, Voter), (2, Voter), (3, Voter), (4, Unclaimed)]);
+    change(follower, MemberChange::Add { member: 4, learner: false }).await.expect("the same again");
+    let promoted = change(follower, MemberChange::Promote { member: 4, force: false }).await;
+    assert_eq!(promoted, Err(MemberError::SlotUnclaimed { member: 4 }));
+
+    let (_, joined) = join(root.path(), 4, follower).await;
+    let view = settled(follower, 4).await;
+    assert_eq!(roles(&view), [(1, Voter), (2, Voter), (3, Voter), (4, Voter)]);
+    assert!(has(&joined, "before").await);
+    put(&joined, "from the new one").await;
+    let added = change(&joined, MemberChange::Add { member: 4, learner: false }).await;
+    assert!(matches!(added, Err(MemberError::Exists { member: 4, .. })), "{added:?}");
+
+    let (_, second) = join(&root.path().join("other"), 4, follower).await;
+    let failure = within("the second 4 to give up", second.failed()).await;
+    assert!(failure.reason.contains("replace 4 4"), "{failure}");
+    second.shutdown().await;
+    joined.shutdown().await;
+    stop(replicas).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_learner_stays_one_until_it_is_promoted() {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let replicas = start(TokioEnvironment::new(), root.path(), 1).await;
+    put(&replicas[0], "before").await;
+    let mut options = joining_options(root.path(), 2, &replicas[0].members().members[0].peer_address);
+    options.stays_learner = true;
+    let learner = Replica::start(TokioEnvironment::new(), options).await.expect("it starts");
+    within("the learner to serve", learner.ready(context(&learner).deadline)).await.expect("it serves");
+    assert!(has(&learner, "before").await);
+    let view = settled(&replicas[0], 2).await;
+    assert_eq!(roles(&view), [(1, Voter), (2, Learner)]);
+    assert_eq!(view.members[1].wanted, Wanted::Learner);
+    change(&learner, MemberChange::Promote { member: 2, force: false }).await.expect("promoted");
+    assert_eq!(roles(&settled(&replicas[0], 2).await), [(1, Voter), (2, Voter)]);
+    stop(vec![learner]).await;
+    stop(replicas).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_is_removed_hands_over_and_its_directory_does_not_start_again() {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let mut replicas = start(TokioEnvironment::new(), root.path(), 3).await;
+    let leaving = replicas.remove(leader(&replicas));
+    let member = leaving.status().node_id.member;
+    change(&replicas[0], MemberChange::Remove { member, force: false }).await.expect("removed");
+    within("the leader to go", leaving.removed()).await;
+    let view = settled(&replicas[0], member).await;
+    assert_eq!(view.members.len(), 2);
+    assert!(view.members.iter().all(|view| view.member != member));
+    put(&replicas[0], "after").await;
+    let read = leaving.get(&context(&leaving), b"after", Consistency::Stale).await;
+    assert!(read.is_err(), "a removed node serves nothing");
+    leaving.shutdown().await;
+    drop(leaving);
+    let mut options = joining_options(root.path(), member, &view.members[0].peer_address);
+    options.data_directory = root.path().join(member.to_string());
+    let refused = within("the directory to be let go", async {
+        loop {
+            match Replica::start(TokioEnvironment::new(), options.clone()).await {
+                Err(StartError::Storage(OpenError::InUse { .. })) => {
+                    TokioEnvironment::new().sleep(Duration::from_millis(20)).await;
+                }
+                other => return other.map(|_| ()),
+            }
+        }
+    });
+    let refused = refused.await.expect_err("a removed node does not start");
+    assert!(matches!(refused, StartError::Storage(OpenError::Removed { .. })), "{refused}");
+
+    let unknown = change(&replicas[0], MemberChange::Remove { member, force: false }).await;
+    assert_eq!(unknown, Err(MemberError::UnknownMember { member }));
+    stop(replicas).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_member_is_replaced_and_learns_of_it_when_it_comes_back() {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let all = support::options(root.path(), 3);
+    let mut replicas = support::start_all(TokioEnvironment::new(), &all).await;
+    let dead = replicas.remove(2);
+    dead.shutdown().await;
+    drop(dead);
+    within("the leader to miss it", async {
+        let misses = |replica: &TestReplica| replica.members().members[2].is_reachable == Some(false);
+        while !replicas.iter().any(misses) {
+            TokioEnvironment::new().sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let removed = change(&replicas[0], MemberChange::Remove { member: 2, force: false }).await;
+    assert!(matches!(removed, Err(MemberError::QuorumAtRisk { .. })), "{removed:?}");
+
+    let replace = MemberChange::Replace { old: 3, new: 4, force: false };
+    change(&replicas[0], replace).await.expect("begun");
+    change(&replicas[0], replace).await.expect("the same again");
+    let (_, replacement) = join(root.path(), 4, &replicas[0]).await;
+    settled(&replicas[0], 4).await;
+    let view = settled(&replicas[0], 3).await;
+    assert_eq!(roles(&view), [(1, Voter), (2, Voter), (4, Voter)]);
+    change(&replicas[0], replace).await.expect("the same once more");
+
+    let returned = Replica::start(TokioEnvironment::new(), all[2].clone()).await.expect("it starts");
+    within("the replaced node to learn of it", returned.removed()).await;
+    returned.shutdown().await;
+    stop(vec![replacement]).await;
+    stop(replicas).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_directory_takes_the_place_of_a_lost_one_under_the_same_number() {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let all = support::options(root.path(), 3);
+    let mut replicas = support::start_all(TokioEnvironment::new(), &all).await;
+    put(&replicas[0], "before").await;
+    let lost = replicas.remove(2);
+    let lost_node = lost.status().node_id;
+    lost.shutdown().await;
+    drop(lost);
+    let replace = MemberChange::Replace { old: 3, new: 3, force: false };
+    change(&replicas[0], replace).await.expect("begun");
+    let (_, joined) = join(&root.path().join("new"), 3, &replicas[0]).await;
+    let view = settled(&replicas[0], 3).await;
+    assert_eq!(roles(&view), [(1, Voter), (2, Voter), (3, Voter)]);
+    assert_ne!(view.members[2].node, Some(lost_node));
+    assert!(has(&joined, "before").await);
+    stop(vec![joined]).await;
+    stop(replicas).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_has_moved_is_found_through_the_log() {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let mut all = support::options(root.path(), 3);
+    let mut replicas = support::start_all(TokioEnvironment::new(), &all).await;
+    let moving = replicas.remove(2);
+    moving.shutdown().await;
+    drop(moving);
+    let moved = support::free_address();
+    all[2].peer_listen = moved.clone();
+    all[2].peer_address = Some(moved.clone());
+    all[2].client_url = "http://moved:1".to_owned();
+    let returned = within("the directory to be let go", async {
+        loop {
+            match Replica::start(TokioEnvironment::new(), all[2].clone()).await {
+                Ok(replica) => return replica,
+                Err(_) => TokioEnvironment::new().sleep(Duration::from_millis(20)).await,
+            }
+        }
+    });
+    replicas.push(returned.await);
+    within("the log to have the new addresses", async {
+        while replicas.iter().any(|replica| {
+            let view = replica.members();
+            view.members[2].peer_address != moved || view.members[2].client_url != "http://moved:1"
+        }) {
+            TokioEnvironment::new().sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    put(&replicas[2], "after").await;
+    stop(replicas).await;
+}
