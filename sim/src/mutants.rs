@@ -117,6 +117,22 @@ fn properties_of_node(mutant: NodeMutant) -> &'static [&'static str] {
         NodeMutant::SessionsLostInSnapshot
         | NodeMutant::SessionExpiryByLocalClock
         | NodeMutant::ApplyDependsOnBatches => &[EQUAL_STATES],
+        // A node takes part that must not, or one that must does not: two quorums, or none.
+        NodeMutant::RemovedNodeKeepsVoting
+        | NodeMutant::NumberReusedWithoutIncarnation
+        | NodeMutant::PromotionBeforeCatchUp
+        | NodeMutant::LeaderIgnoresOwnRemoval
+        | NodeMutant::LearnerCountedInQuorum
+        | NodeMutant::RecoveryKeepsOldIdentity
+        | NodeMutant::AddressChangeBeforeCommit => &[
+            VOTES_ARE_KEPT,
+            ONE_LEADER_A_TERM,
+            COMMITTED_ENTRIES_NEVER_CHANGE,
+            EQUAL_STATES,
+            LINEARIZABLE,
+            ALL_NODES_HAVE_IT,
+            INVARIANT_BROKEN,
+        ],
         // What was acknowledged is lost, or was never held by a quorum.
         NodeMutant::AcknowledgeBeforeFlush | NodeMutant::CommitByMinority | NodeMutant::LogTailLost => &[
             COMMITTED_ENTRIES_NEVER_CHANGE,
