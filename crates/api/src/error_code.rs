@@ -90,11 +90,24 @@ pub enum ErrorCode {
     /// The store would hold more than the setting `quota_bytes` allows; nothing was done. Reads, deletes and
     /// compaction go on, and make room.
     QuotaExceeded,
+    /// There is no member with this number.
+    MemberUnknown,
+    /// The number is that of a member already, or the node that presents it is not the one that has claimed it.
+    /// Replace the member, or take another number.
+    MemberExists,
+    /// No node has claimed the number yet: start one with it.
+    SlotUnclaimed,
+    /// The member has not caught up, so that it could not vote well; nothing was changed.
+    MemberLagging,
+    /// After the change too few of the voters would be reachable for a quorum; `force=true` does it all the same.
+    QuorumAtRisk,
+    /// Another change of the membership is under way; nothing was changed.
+    MembershipChangeInProgress,
 }
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [ErrorCode; 35] = [
+    pub const ALL: [ErrorCode; 41] = [
         ErrorCode::KeyEmpty,
         ErrorCode::KeyTooLong,
         ErrorCode::BadKey,
@@ -130,6 +143,12 @@ impl ErrorCode {
         ErrorCode::TooManySessions,
         ErrorCode::TooManyOutcomes,
         ErrorCode::QuotaExceeded,
+        ErrorCode::MemberUnknown,
+        ErrorCode::MemberExists,
+        ErrorCode::SlotUnclaimed,
+        ErrorCode::MemberLagging,
+        ErrorCode::QuorumAtRisk,
+        ErrorCode::MembershipChangeInProgress,
     ];
 
     /// The code as it stands in the answer.
@@ -170,6 +189,12 @@ impl ErrorCode {
             ErrorCode::TooManySessions => "too_many_sessions",
             ErrorCode::TooManyOutcomes => "too_many_outcomes",
             ErrorCode::QuotaExceeded => "quota_exceeded",
+            ErrorCode::MemberUnknown => "member_unknown",
+            ErrorCode::MemberExists => "member_exists",
+            ErrorCode::SlotUnclaimed => "slot_unclaimed",
+            ErrorCode::MemberLagging => "member_lagging",
+            ErrorCode::QuorumAtRisk => "quorum_at_risk",
+            ErrorCode::MembershipChangeInProgress => "membership_change_in_progress",
         }
     }
 
@@ -194,10 +219,16 @@ impl ErrorCode {
             | ErrorCode::BadCursor
             | ErrorCode::BadSetting
             | ErrorCode::FutureRevision => 400,
-            ErrorCode::KeyNotFound | ErrorCode::NotFound => 404,
+            ErrorCode::KeyNotFound | ErrorCode::NotFound | ErrorCode::MemberUnknown => 404,
             ErrorCode::MethodNotAllowed => 405,
             ErrorCode::RequestTimeout => 408,
-            ErrorCode::SessionExpired | ErrorCode::SequenceFreed => 409,
+            ErrorCode::SessionExpired
+            | ErrorCode::SequenceFreed
+            | ErrorCode::MemberExists
+            | ErrorCode::SlotUnclaimed
+            | ErrorCode::MemberLagging
+            | ErrorCode::QuorumAtRisk
+            | ErrorCode::MembershipChangeInProgress => 409,
             ErrorCode::Compacted => 410,
             ErrorCode::PreconditionFailed => 412,
             ErrorCode::ValueTooLarge | ErrorCode::BodyTooLarge | ErrorCode::TransactionTooLarge => 413,
@@ -220,7 +251,8 @@ impl ErrorCode {
             | ErrorCode::ShuttingDown
             | ErrorCode::TooManyHops
             | ErrorCode::TooManySessions
-            | ErrorCode::TooManyOutcomes => true,
+            | ErrorCode::TooManyOutcomes
+            | ErrorCode::MembershipChangeInProgress => true,
             ErrorCode::KeyEmpty
             | ErrorCode::KeyTooLong
             | ErrorCode::BadKey
@@ -248,7 +280,12 @@ impl ErrorCode {
             | ErrorCode::SessionExpired
             | ErrorCode::SequenceFreed
             | ErrorCode::SequenceReused
-            | ErrorCode::QuotaExceeded => false,
+            | ErrorCode::QuotaExceeded
+            | ErrorCode::MemberUnknown
+            | ErrorCode::MemberExists
+            | ErrorCode::SlotUnclaimed
+            | ErrorCode::QuorumAtRisk
+            | ErrorCode::MemberLagging => false,
         }
     }
 
@@ -346,6 +383,12 @@ mod tests {
                 "429 too_many_sessions retryable",
                 "429 too_many_outcomes retryable",
                 "507 quota_exceeded",
+                "404 member_unknown",
+                "409 member_exists",
+                "409 slot_unclaimed",
+                "409 member_lagging",
+                "409 quorum_at_risk",
+                "409 membership_change_in_progress retryable",
             ]
         );
     }

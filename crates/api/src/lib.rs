@@ -15,6 +15,11 @@
 //! | `DELETE /v1/sessions/{id}` | 204 |
 //! | `GET /v1/revisions` with [`ChangesParameters`] | 200 and a [`ChangesAnswer`] |
 //! | `GET /v1/cluster` | 200 and a [`ClusterStatus`] |
+//! | `GET /v1/cluster/members` | 200 and a [`MembersAnswer`] |
+//! | `POST /v1/cluster/members` with an [`AddMemberBody`] | 200 and a [`MembersAnswer`] |
+//! | `POST /v1/cluster/members/{id}/promote` | 200 and a [`MembersAnswer`] |
+//! | `POST /v1/cluster/members/{id}/replace` with a [`ReplaceMemberBody`] | 200 and a [`MembersAnswer`] |
+//! | `DELETE /v1/cluster/members/{id}` | 200 and a [`MembersAnswer`] |
 //! | `GET /healthz` | 200 while the node runs |
 //! | `GET /readyz` | 200 while the node can serve linearizable requests |
 //! | `GET /metrics` | 200 and Prometheus text |
@@ -45,6 +50,7 @@ pub mod key;
 mod key_answer;
 mod maintenance;
 pub mod media;
+mod membership;
 mod order;
 pub mod query;
 mod range_answer;
@@ -67,6 +73,9 @@ pub use error_code::ErrorCode;
 pub use item::Item;
 pub use key_answer::KeyAnswer;
 pub use maintenance::{CompactAnswer, CompactBody, SettingAnswer, SettingsAnswer, SettingsBody};
+pub use membership::{
+    AddMemberBody, MemberAnswer, MemberRole, MembersAnswer, PromoteMemberBody, ReplaceMemberBody, WantedRole,
+};
 pub use order::Order;
 pub use query::{BadQuery, parse_duration};
 pub use range_answer::{CountAnswer, DeleteRangeAnswer, RangeAnswer};
@@ -104,6 +113,9 @@ pub const DOCS_PATH: &str = "/docs";
 
 /// The path of the cluster's status.
 pub const CLUSTER_PATH: &str = "/v1/cluster";
+
+/// The path of the members; one member's is this, a slash and its number.
+pub const MEMBERS_PATH: &str = "/v1/cluster/members";
 
 /// The path that tells whether the node runs.
 pub const HEALTH_PATH: &str = "/healthz";

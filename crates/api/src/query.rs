@@ -18,6 +18,9 @@ pub const CONSISTENCY: &str = "consistency";
 /// How long the whole request may take: see [`parse_timeout`].
 pub const TIMEOUT: &str = "timeout";
 
+/// Whether to do what is likely to be a mistake, of a `DELETE` of a member: `true` or `false`.
+pub const FORCE: &str = "force";
+
 /// The time limit of a request that does not state one.
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 
@@ -125,7 +128,7 @@ pub fn number(name: &str, value: &str) -> Result<u64, BadQuery> {
 }
 
 /// A value that is `true` or `false`.
-pub(crate) fn flag(name: &str, value: &str) -> Result<bool, BadQuery> {
+pub fn flag(name: &str, value: &str) -> Result<bool, BadQuery> {
     match value {
         "true" => Ok(true),
         "false" => Ok(false),

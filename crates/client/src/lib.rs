@@ -52,6 +52,7 @@ mod exchange;
 mod history;
 mod keys;
 mod maintenance;
+mod members;
 mod nodes;
 pub mod operation;
 mod range;
@@ -69,8 +70,9 @@ pub use history::History;
 pub use keys::Keys;
 pub use quorate_api::transaction::{Comparison, Operation, Predicate, Relation, Target, Transaction};
 pub use quorate_api::{
-    Change, ClusterMember, ClusterStatus, Condition, Consistency, ErrorCode, Item, NodeName, OperationAnswer,
-    Order, PutChange, Role, SessionAnswer, SettingAnswer,
+    Change, ClusterMember, ClusterStatus, Condition, Consistency, ErrorCode, Item, MemberAnswer, MemberRole,
+    MembersAnswer, NodeName, OperationAnswer, Order, PutChange, Role, SessionAnswer, SettingAnswer,
+    WantedRole,
 };
 pub use range::Range;
 pub use transaction::TransactionBuilder;

@@ -9,7 +9,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, ETAG, HeaderV
 use http::{HeaderName, StatusCode};
 use quorate_api::{ErrorBody, ErrorCode, condition, headers};
 use quorate_kv::{Setting, SettingDescription, UnavailableRevision};
-use quorate_replica::{ReadError, WriteError};
+use quorate_replica::{MemberError, ReadError, WriteError};
 
 use crate::paged_body::NoPage;
 
@@ -151,6 +151,32 @@ impl From<ReadError> for Failure {
             }
             ReadError::ShuttingDown => Failure::new(ErrorCode::ShuttingDown, message),
             ReadError::Damaged { .. } => Failure::new(ErrorCode::Damaged, message),
+        }
+    }
+}
+
+impl From<MemberError> for Failure {
+    fn from(error: MemberError) -> Self {
+        let message = error.to_string();
+        match error {
+            MemberError::Exists { .. } => Failure::new(ErrorCode::MemberExists, message),
+            MemberError::UnknownMember { .. } | MemberError::NotAMember { .. } => {
+                Failure::new(ErrorCode::MemberUnknown, message)
+            }
+            MemberError::InProgress { retry_after, .. } => {
+                Failure::new(ErrorCode::MembershipChangeInProgress, message).retry_after(retry_after)
+            }
+            MemberError::QuorumAtRisk { .. } => Failure::new(ErrorCode::QuorumAtRisk, message),
+            MemberError::Lagging { .. } => Failure::new(ErrorCode::MemberLagging, message),
+            MemberError::SlotUnclaimed { .. } => Failure::new(ErrorCode::SlotUnclaimed, message),
+            MemberError::Invalid { .. } => Failure::new(ErrorCode::BadBody, message),
+            MemberError::Unavailable { retry_after, .. } => {
+                Failure::new(ErrorCode::Unavailable, message).retry_after(retry_after)
+            }
+            MemberError::OutcomeUnknown { .. } | MemberError::Unfinished { .. } => {
+                Failure::new(ErrorCode::OutcomeUnknown, message)
+            }
+            MemberError::ShuttingDown => Failure::new(ErrorCode::ShuttingDown, message),
         }
     }
 }

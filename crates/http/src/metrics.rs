@@ -69,6 +69,7 @@ impl Route {
             quorate_api::HEALTH_PATH | quorate_api::READY_PATH => Route::Health,
             quorate_api::METRICS_PATH => Route::Metrics,
             quorate_api::OPENAPI_PATH | quorate_api::DOCS_PATH => Route::Documentation,
+            path if path.starts_with(quorate_api::MEMBERS_PATH) => Route::Cluster,
             path if path.starts_with(quorate_api::SESSIONS_PATH) => Route::Sessions,
             _ => Route::Other,
         }

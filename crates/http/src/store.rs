@@ -6,7 +6,10 @@ use std::future::Future;
 use quorate_environment::{Environment, Moment};
 use quorate_kv::{Budget, ChangesPage, Command, KeyValue, Outcome, RangePage, RangeQuery, Settings};
 pub use quorate_replica::{AtRevision, View};
-use quorate_replica::{Consistency, ReadAnswer, ReadError, Replica, RequestContext, Status, WriteError};
+use quorate_replica::{
+    Consistency, MemberChange, MemberError, MembersView, ReadAnswer, ReadError, Replica, RequestContext,
+    Status, WriteError,
+};
 
 /// A replicated store, seen from one of its nodes. See [`Replica`] for what the methods promise.
 pub trait Store: Clone + Debug + Send + Sync + 'static {
@@ -53,6 +56,16 @@ pub trait Store: Clone + Debug + Send + Sync + 'static {
 
     /// The longest value that a put may carry now, in bytes.
     fn value_bytes_max(&self) -> u64;
+
+    /// The members, as this node knows them.
+    fn members(&self) -> MembersView;
+
+    /// Has the cluster agree on a change of its members before the context's deadline.
+    fn change_members(
+        &self,
+        context: &RequestContext,
+        change: MemberChange,
+    ) -> impl Future<Output = Result<MembersView, MemberError>> + Send;
 }
 
 impl<E: Environment> Store for Replica<E> {
@@ -83,6 +96,18 @@ impl<E: Environment> Store for Replica<E> {
 
     fn value_bytes_max(&self) -> u64 {
         Replica::value_bytes_max(self)
+    }
+
+    fn members(&self) -> MembersView {
+        Replica::members(self)
+    }
+
+    fn change_members(
+        &self,
+        context: &RequestContext,
+        change: MemberChange,
+    ) -> impl Future<Output = Result<MembersView, MemberError>> + Send {
+        Replica::change_members(self, context, change)
     }
 
     fn view(

@@ -8,6 +8,7 @@ use crate::client_arguments::{
     CompactArguments, DeleteArguments, EXIT_CODES, GetArguments, HistoryArguments, ListArguments,
     PutArguments, SessionArguments, SettingsArguments, StatusArguments, TransactionArguments,
 };
+use crate::member_arguments::MemberArguments;
 
 /// A replicated key-value store: linearizable by default, any node answers any request.
 ///
@@ -93,6 +94,8 @@ pub enum Command {
     Settings(SettingsArguments),
     /// Show the cluster as one of its nodes sees it.
     Status(StatusArguments),
+    /// List, add, promote, replace and remove members.
+    Member(MemberArguments),
     /// Hold a session, for programs that number their own writes. The commands above need none of this.
     Session(SessionArguments),
     /// Print a script that completes commands in a shell.

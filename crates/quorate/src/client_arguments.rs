@@ -257,7 +257,7 @@ fn parse_timeout(text: &str) -> Result<Duration, String> {
     })
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     query::parse_duration(text)
         .ok_or_else(|| format!("'{text}' is not a time like 500ms, 5s or 1m, more than zero"))
 }

@@ -1,6 +1,7 @@
 //! Why a command ended, and the exit code that says so.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use quorate_client::{ClientError, ErrorCode};
 
@@ -56,6 +57,14 @@ pub enum CommandError {
         /// What was asked for.
         page: String,
     },
+    /// The cluster has agreed on a change of its members, and is not done with it.
+    #[error("not done within {} s: {progress}; it goes on, and the same command goes on waiting", after.as_secs())]
+    NotDoneYet {
+        /// How long it was waited.
+        after: Duration,
+        /// How far it is.
+        progress: String,
+    },
     /// A transaction did its second list.
     #[error("not all comparisons held: the operations of 'failure' were done")]
     ComparisonsFailed,
@@ -101,6 +110,7 @@ impl CommandError {
             | CommandError::Client(_)
             | CommandError::InputTooLong { .. }
             | CommandError::File { .. }
+            | CommandError::NotDoneYet { .. }
             | CommandError::Signals(_)
             | CommandError::Stdio(_) => 1,
         })
@@ -151,6 +161,15 @@ fn hint_of_refusal(code: ErrorCode) -> Option<&'static str> {
             Some("close some, wait until some expire, or: quorate settings sessions_max=NUMBER")
         }
         ErrorCode::SessionExpired => Some("`quorate session open` opens another one"),
+        ErrorCode::MemberUnknown => Some("`quorate member list` shows the members"),
+        ErrorCode::MemberExists => Some("`quorate member replace OLD NEW` puts another node in its place"),
+        ErrorCode::SlotUnclaimed => Some("start its node: quorate serve --id NUMBER --join HOST:PORT"),
+        ErrorCode::MemberLagging => {
+            Some("wait until it has caught up (`quorate member list --output json`), or --force")
+        }
+        ErrorCode::QuorumAtRisk => {
+            Some("bring the other members back, or add some, first; --force does it all the same")
+        }
         ErrorCode::FutureRevision => Some("`quorate status` shows the newest revision"),
         ErrorCode::Unavailable => {
             Some("a majority of the members has to be there: `quorate status` shows who leads")

@@ -8,6 +8,7 @@ mod configuration;
 mod dev;
 mod documentation;
 mod error;
+mod member_arguments;
 mod node;
 mod repair;
 mod serve;
@@ -69,6 +70,7 @@ async fn run(command: Command) -> Result<(), CommandError> {
         Command::History(arguments) => client_commands::history(arguments).await,
         Command::Compact(arguments) => client_commands::compact(arguments).await,
         Command::Settings(arguments) => client_commands::settings(arguments).await,
+        Command::Member(arguments) => client_commands::member(arguments).await,
         Command::Status(arguments) => client_commands::status(arguments).await,
         Command::Session(arguments) => client_commands::session(arguments).await,
         Command::Completions(arguments) => documentation::completions(&arguments),

@@ -51,6 +51,7 @@ fn every_operation_and_every_error_is_documented() {
         "/v1/sessions",
         "/v1/revisions",
         "/v1/cluster",
+        "/v1/cluster/members",
         "/healthz",
         "/readyz",
         "/metrics",

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{HeaderName, Method, StatusCode};
 use quorate_api::{
-    CLUSTER_PATH, COMPACT_PATH, DOCS_PATH, ErrorCode, HEALTH_PATH, METRICS_PATH, OPENAPI_PATH, RANGE_PATH,
-    READY_PATH, REVISIONS_PATH, SESSIONS_PATH, SETTINGS_PATH, TRANSACTION_PATH, headers,
+    CLUSTER_PATH, COMPACT_PATH, DOCS_PATH, ErrorCode, HEALTH_PATH, MEMBERS_PATH, METRICS_PATH, OPENAPI_PATH,
+    RANGE_PATH, READY_PATH, REVISIONS_PATH, SESSIONS_PATH, SETTINGS_PATH, TRANSACTION_PATH, headers,
 };
 use quorate_environment::{Environment, Moment};
 use quorate_replica::ReadError;
@@ -32,6 +32,7 @@ mod documentation;
 mod health;
 pub(crate) mod kv;
 mod kv_request;
+mod members;
 mod metrics;
 mod range;
 mod range_pages;
@@ -62,6 +63,10 @@ pub(crate) fn router<E: Environment, S: Store>(application: Arc<Application<E, S
         .route(OPENAPI_PATH, any(documentation::openapi))
         .route(DOCS_PATH, any(documentation::page))
         .route(CLUSTER_PATH, any(cluster::answer::<E, S>))
+        .route(MEMBERS_PATH, any(members::answer::<E, S>))
+        .route(&format!("{MEMBERS_PATH}/{{member}}"), any(members::answer_of_one::<E, S>))
+        .route(&format!("{MEMBERS_PATH}/{{member}}/promote"), any(members::promote::<E, S>))
+        .route(&format!("{MEMBERS_PATH}/{{member}}/replace"), any(members::replace::<E, S>))
         .route(HEALTH_PATH, any(health::healthy::<E, S>))
         .route(READY_PATH, any(health::ready::<E, S>))
         .route(METRICS_PATH, any(metrics::answer::<E, S>))

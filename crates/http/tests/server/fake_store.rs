@@ -12,7 +12,8 @@ use quorate_kv::{
     Settings, Summary,
 };
 use quorate_replica::{
-    Consistency, MemberStatus, ReadAnswer, ReadError, RequestContext, Role, Status, WriteError,
+    Consistency, MemberChange, MemberError, MemberRole, MemberStatus, MemberView, MembersView, ReadAnswer,
+    ReadError, RequestContext, Role, Status, Wanted, WriteError,
 };
 use tokio::sync::Semaphore;
 
@@ -37,6 +38,11 @@ pub(crate) struct State {
     pub(crate) hangs: bool,
     pub(crate) status: Status,
     pub(crate) value_bytes_max: u64,
+    pub(crate) members: MembersView,
+    /// Taken, one after another, instead of the members.
+    pub(crate) member_errors: VecDeque<MemberError>,
+    /// The changes of the members that were asked for.
+    pub(crate) member_changes: Vec<MemberChange>,
     /// The contexts that calls came with.
     pub(crate) contexts: Vec<RequestContext>,
 }
@@ -65,6 +71,9 @@ impl FakeStore {
             hangs: false,
             status: status(),
             value_bytes_max: 1 << 20,
+            members: members(),
+            member_errors: VecDeque::new(),
+            member_changes: Vec::new(),
             contexts: Vec::new(),
         };
         Self {
@@ -144,6 +153,24 @@ impl Store for FakeStore {
     fn value_bytes_max(&self) -> u64 {
         self.state().value_bytes_max
     }
+
+    fn members(&self) -> MembersView {
+        self.state().members.clone()
+    }
+
+    async fn change_members(
+        &self,
+        context: &RequestContext,
+        change: MemberChange,
+    ) -> Result<MembersView, MemberError> {
+        let mut state = self.state();
+        state.contexts.push(context.clone());
+        state.member_changes.push(change);
+        match state.member_errors.pop_front() {
+            Some(error) => Err(error),
+            None => Ok(state.members.clone()),
+        }
+    }
 }
 
 impl State {
@@ -189,6 +216,32 @@ impl State {
             }
         }
     }
+}
+
+/// Two members, and a third to take the place of the second.
+fn members() -> MembersView {
+    let view = |member, role, wanted| MemberView {
+        member,
+        node: Some(NodeId::new(member, 7)),
+        peer_address: format!("10.0.0.{member}:7901"),
+        client_url: format!("http://10.0.0.{member}:7801"),
+        role,
+        wanted,
+        matched_index: Some(40),
+        lag: Some(2),
+        is_reachable: Some(true),
+    };
+    let unclaimed = MemberView {
+        node: None,
+        peer_address: String::new(),
+        client_url: String::new(),
+        matched_index: None,
+        lag: None,
+        is_reachable: None,
+        ..view(3, MemberRole::Unclaimed, Wanted::Replacement(NodeId::new(2, 7)))
+    };
+    let voter = |member| view(member, MemberRole::Voter, Wanted::Voter);
+    MembersView { index: 9, leader: Some(1), is_joint: false, members: vec![voter(1), voter(2), unclaimed] }
 }
 
 fn status() -> Status {

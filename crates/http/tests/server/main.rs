@@ -8,6 +8,7 @@ mod fake_store;
 mod harness;
 mod keys;
 mod maintenance;
+mod members;
 mod observation;
 mod ranges;
 mod refusals;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use quorate_api::{ErrorBody, ErrorCode};
 use quorate_http::HttpOptions;
 use quorate_kv::{Limit, Outcome};
-use quorate_replica::{ReadError, WriteError};
+use quorate_replica::{MemberError, ReadError, WriteError};
 
 use crate::harness::{Answer, Server, full_request};
 
@@ -24,6 +24,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(1200);
 /// Makes the server answer with `code`. Exhaustive: a new code needs its way here.
 async fn provoke(server: &Server, code: ErrorCode) -> Answer {
     let write_fails = |error: WriteError| server.store.state().write_errors.push_back(error);
+    let member_change_fails = |error: MemberError| server.store.state().member_errors.push_back(error);
     match code {
         ErrorCode::KeyEmpty => server.ask("GET /v1/kv/").await,
         ErrorCode::KeyTooLong => server.ask(&format!("GET /v1/kv/{}", "k".repeat(1025))).await,
@@ -133,6 +134,31 @@ async fn provoke(server: &Server, code: ErrorCode) -> Answer {
             server.ask("PUT /v1/settings\n\n{\"quota_bytes\":1}").await;
             server.ask("PUT /v1/kv/a\n\nx").await
         }
+        ErrorCode::MemberUnknown => {
+            member_change_fails(MemberError::UnknownMember { member: 9 });
+            server.ask("DELETE /v1/cluster/members/9").await
+        }
+        ErrorCode::MemberExists => {
+            member_change_fails(MemberError::Exists { member: 1, reason: "seen".to_owned() });
+            server.ask("POST /v1/cluster/members\n\n{\"member\":1}").await
+        }
+        ErrorCode::SlotUnclaimed => {
+            member_change_fails(MemberError::SlotUnclaimed { member: 3 });
+            server.ask("POST /v1/cluster/members/3/promote").await
+        }
+        ErrorCode::MemberLagging => {
+            member_change_fails(MemberError::Lagging { member: 3, reason: "seen".to_owned() });
+            server.ask("POST /v1/cluster/members/3/promote").await
+        }
+        ErrorCode::QuorumAtRisk => {
+            member_change_fails(MemberError::QuorumAtRisk { reason: "seen".to_owned() });
+            server.ask("DELETE /v1/cluster/members/2").await
+        }
+        ErrorCode::MembershipChangeInProgress => {
+            let reason = "seen".to_owned();
+            member_change_fails(MemberError::InProgress { reason, retry_after: RETRY_AFTER });
+            server.ask("POST /v1/cluster/members/2/replace\n\n{\"with\":3}").await
+        }
     }
 }
 
@@ -144,7 +170,9 @@ async fn every_code_is_answered_with_its_status_and_patience() {
         assert_refused(&answer, code, "");
         let patience = answer.header("retry-after");
         let expected = match code {
-            ErrorCode::Overloaded | ErrorCode::Unavailable => Some("2"),
+            ErrorCode::Overloaded | ErrorCode::Unavailable | ErrorCode::MembershipChangeInProgress => {
+                Some("2")
+            }
             ErrorCode::ShuttingDown
             | ErrorCode::TooManyHops
             | ErrorCode::TooManySessions

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use quorate_api::{
-    ChangesAnswer, ClusterStatus, CompactAnswer, CompactBody, CountAnswer, DeleteRangeAnswer, ErrorBody,
-    ErrorCode, KeyAnswer, OpenSessionBody, RangeAnswer, SessionAnswer, SettingsAnswer, SettingsBody,
-    TransactionAnswer, TransactionBody, media,
+    AddMemberBody, ChangesAnswer, ClusterStatus, CompactAnswer, CompactBody, CountAnswer, DeleteRangeAnswer,
+    ErrorBody, ErrorCode, KeyAnswer, MembersAnswer, OpenSessionBody, PromoteMemberBody, RangeAnswer,
+    ReplaceMemberBody, SessionAnswer, SettingsAnswer, SettingsBody, TransactionAnswer, TransactionBody,
+    media,
 };
 use utoipa::ToSchema;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
@@ -58,6 +59,10 @@ fn components() -> utoipa::openapi::Components {
     add::<OpenSessionBody>(&mut schemas);
     add::<SessionAnswer>(&mut schemas);
     add::<ClusterStatus>(&mut schemas);
+    add::<MembersAnswer>(&mut schemas);
+    add::<AddMemberBody>(&mut schemas);
+    add::<PromoteMemberBody>(&mut schemas);
+    add::<ReplaceMemberBody>(&mut schemas);
     add::<ErrorBody>(&mut schemas);
     ComponentsBuilder::new().schemas_from_iter(schemas).build()
 }

@@ -24,6 +24,9 @@ const KEY: Parameter = Parameter {
 };
 const SESSION: Parameter =
     Parameter { place: Place::Path, name: "session", kind: Kind::Number, description: "The session." };
+const MEMBER: Parameter =
+    Parameter { place: Place::Path, name: "member", kind: Kind::Number, description: "The member's number." };
+const MEMBERS: Option<Content> = Some(Content::Json("MembersAnswer"));
 const TIMEOUT: Parameter = query(
     "timeout",
     Kind::Pattern("^[0-9]+(ms|s|m)$"),
@@ -80,6 +83,13 @@ const OF_WRITE: &[ErrorCode] = &[
     ErrorCode::TooManyHops,
     ErrorCode::OutcomeUnknown,
     ErrorCode::DiskFull,
+];
+const OF_MEMBER: &[ErrorCode] = &[
+    ErrorCode::BadHeader,
+    ErrorCode::BadBody,
+    ErrorCode::RequestTimeout,
+    ErrorCode::MembershipChangeInProgress,
+    ErrorCode::OutcomeUnknown,
 ];
 const OF_READ: &[ErrorCode] =
     &[ErrorCode::BadBody, ErrorCode::Damaged, ErrorCode::FutureRevision, ErrorCode::Compacted];
@@ -300,6 +310,78 @@ pub(super) const OPERATIONS: &[Operation] = &[
         body: None,
         answers: &[answer(200, "The status.", Some(Content::Json("ClusterStatus")))],
         errors: &[],
+    },
+    Operation {
+        method: Method::Get,
+        path: "/v1/cluster/members",
+        id: "listMembers",
+        summary: "Who is a member, and what each is to become.",
+        parameters: &[TIMEOUT],
+        body: None,
+        answers: &[answer(200, "The members, as the node knows them.", MEMBERS)],
+        errors: &[],
+    },
+    Operation {
+        method: Method::Post,
+        path: "/v1/cluster/members",
+        id: "addMember",
+        summary: "Add a member number, which the first node that presents it claims.",
+        parameters: &[TIMEOUT],
+        body: Some(Body { content: Content::Json("AddMemberBody"), required: true }),
+        answers: &[answer(200, "The cluster has agreed on it.", MEMBERS)],
+        errors: &[OF_MEMBER, &[ErrorCode::MemberExists, ErrorCode::BodyTooLarge]],
+    },
+    Operation {
+        method: Method::Post,
+        path: "/v1/cluster/members/{member}/promote",
+        id: "promoteMember",
+        summary: "Make a learner a voter.",
+        parameters: &[MEMBER, TIMEOUT],
+        body: Some(Body { content: Content::Json("PromoteMemberBody"), required: false }),
+        answers: &[answer(200, "The cluster has agreed on it.", MEMBERS)],
+        errors: &[
+            OF_MEMBER,
+            &[
+                ErrorCode::MemberUnknown,
+                ErrorCode::NotFound,
+                ErrorCode::SlotUnclaimed,
+                ErrorCode::MemberLagging,
+                ErrorCode::BodyTooLarge,
+            ],
+        ],
+    },
+    Operation {
+        method: Method::Post,
+        path: "/v1/cluster/members/{member}/replace",
+        id: "replaceMember",
+        summary: "Put a member, which is added if it is new, in the place of another one.",
+        parameters: &[MEMBER, TIMEOUT],
+        body: Some(Body { content: Content::Json("ReplaceMemberBody"), required: true }),
+        answers: &[answer(200, "The cluster has agreed on it.", MEMBERS)],
+        errors: &[
+            OF_MEMBER,
+            &[
+                ErrorCode::MemberUnknown,
+                ErrorCode::NotFound,
+                ErrorCode::MemberExists,
+                ErrorCode::QuorumAtRisk,
+                ErrorCode::BodyTooLarge,
+            ],
+        ],
+    },
+    Operation {
+        method: Method::Delete,
+        path: "/v1/cluster/members/{member}",
+        id: "removeMember",
+        summary: "Remove a member, whose node then stops by itself.",
+        parameters: &[
+            MEMBER,
+            query("force", Kind::Flag, "Do it even if too few voters would be reachable for a quorum."),
+            TIMEOUT,
+        ],
+        body: None,
+        answers: &[answer(200, "The cluster has agreed on it.", MEMBERS)],
+        errors: &[OF_MEMBER, &[ErrorCode::MemberUnknown, ErrorCode::NotFound, ErrorCode::QuorumAtRisk]],
     },
     Operation {
         method: Method::Get,
