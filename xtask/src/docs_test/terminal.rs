@@ -1,0 +1,171 @@
+//! The terminals of a session: processes, what they print, and their end.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::page::first_missing;
+use crate::error::Error;
+use crate::process::wait_within;
+
+/// How long a command may take, or its output to appear.
+const COMMAND_LIMIT: Duration = Duration::from_secs(60);
+/// How often the output is looked at.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// How many bytes of each output a failure shows.
+const TRANSCRIPT_BYTES_MAX: usize = 4_000;
+
+/// Every terminal of a session. Dropping it ends what runs in them.
+#[derive(Debug)]
+pub struct Terminals {
+    folder: PathBuf,
+    /// With the folder of the binary in front.
+    path: OsString,
+    variables: Vec<(String, String)>,
+    by_name: BTreeMap<String, Terminal>,
+}
+
+/// The newest command of a terminal.
+#[derive(Debug)]
+struct Terminal {
+    child: Child,
+    output: PathBuf,
+    status: Option<ExitStatus>,
+}
+
+impl Terminals {
+    /// Terminals in `folder`, for which `binary` is on the path.
+    pub fn new(folder: &Path, binary: &Path) -> Result<Self, Error> {
+        let mut folders = vec![binary.parent().unwrap_or(Path::new("/")).to_owned()];
+        folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+        let path = std::env::join_paths(folders).map_err(Error::malformed("the variable PATH"))?;
+        Ok(Self { folder: folder.to_owned(), path, variables: Vec::new(), by_name: BTreeMap::new() })
+    }
+
+    /// Sets a variable of all commands that follow.
+    pub fn export(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Runs a command in a terminal, whose last command has ended or must end now. Waits until its output has
+    /// the lines that are expected and, in the terminal without a name, for its end.
+    pub fn run(&mut self, name: &str, command: &str, expected: &[String]) -> Result<(), Error> {
+        if let Some(terminal) = self.by_name.get_mut(name) {
+            terminal.await_end()?;
+        }
+        let output = self.folder.join(format!(".output-of-{name}"));
+        let file = File::create(&output).map_err(Error::file("making", &output))?;
+        let same_file = file.try_clone().map_err(Error::file("opening", &output))?;
+        let child = Command::new("bash")
+            .args(["-c", command])
+            .current_dir(&self.folder)
+            .env("PATH", &self.path)
+            .envs(self.variables.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(same_file)
+            .process_group(0)
+            .spawn()
+            .map_err(|source| Error::Start { program: command.to_owned(), source })?;
+        let terminal = Terminal { child, output, status: None };
+        self.by_name.insert(name.to_owned(), terminal);
+        let terminal = self.by_name.get_mut(name).expect("it was just put there");
+        if name.is_empty() {
+            let status = terminal.await_end()?;
+            if !status.success() {
+                return Err(Error::Failed { program: command.to_owned(), status });
+            }
+        }
+        terminal.await_output(expected)
+    }
+
+    /// Interrupts what runs in a terminal, which has to end with success.
+    pub fn interrupt(&mut self, name: &str) -> Result<(), Error> {
+        let missing = || Error::ChecksFailed(format!("nothing was started in terminal {name:?}"));
+        let terminal = self.by_name.get_mut(name).ok_or_else(missing)?;
+        terminal.signal(Signal::INT)?;
+        let status = terminal.await_end()?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(Error::Failed { program: "what was interrupted".to_owned(), status })
+        }
+    }
+
+    /// The end of what each terminal shows.
+    pub fn transcript(&self) -> String {
+        let mut text = String::new();
+        for (name, terminal) in &self.by_name {
+            let output = terminal.text().unwrap_or_else(|error| error.to_string());
+            let from = output.ceil_char_boundary(output.len().saturating_sub(TRANSCRIPT_BYTES_MAX));
+            text.push_str(&format!("--- terminal {name:?}\n{}\n", &output[from..]));
+        }
+        text
+    }
+}
+
+impl Drop for Terminals {
+    fn drop(&mut self) {
+        for terminal in self.by_name.values_mut() {
+            // One that has ended already cannot be killed, which is what is wanted.
+            let _ = terminal.signal(Signal::KILL);
+            let _ = terminal.child.wait();
+        }
+    }
+}
+
+impl Terminal {
+    fn text(&self) -> Result<String, Error> {
+        let bytes = std::fs::read(&self.output).map_err(Error::file("reading", &self.output))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), Error> {
+        if self.status.is_some() {
+            return Ok(());
+        }
+        kill_process_group(Pid::from_child(&self.child), signal).map_err(|code| Error::Process {
+            action: "signalling",
+            process: self.child.id().to_string(),
+            source: code.into(),
+        })
+    }
+
+    fn await_end(&mut self) -> Result<ExitStatus, Error> {
+        if let Some(status) = self.status {
+            return Ok(status);
+        }
+        self.wait(COMMAND_LIMIT)?;
+        self.status.ok_or_else(|| Error::ChecksFailed(format!("it still runs after {COMMAND_LIMIT:?}")))
+    }
+
+    fn await_output(&mut self, expected: &[String]) -> Result<(), Error> {
+        let deadline = Instant::now() + COMMAND_LIMIT;
+        loop {
+            // Asked before the output is read, or its last lines could be missed.
+            let has_ended = self.status.is_some();
+            let text = self.text()?;
+            let Some(missing) = first_missing(expected, &text) else { return Ok(()) };
+            if has_ended || Instant::now() >= deadline {
+                return Err(Error::ChecksFailed(format!("not in the output: {missing}")));
+            }
+            self.wait(POLL_INTERVAL)?;
+        }
+    }
+
+    fn wait(&mut self, limit: Duration) -> Result<(), Error> {
+        let process = self.child.id().to_string();
+        self.status = wait_within(&mut self.child, limit).map_err(|source| Error::Process {
+            action: "waiting for",
+            process,
+            source,
+        })?;
+        Ok(())
+    }
+}
