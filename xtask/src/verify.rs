@@ -1,6 +1,7 @@
 //! `cargo xtask test` and `cargo xtask ci`: everything that must hold before a change goes in.
 
 use crate::cargo::{SIMULATION_PROFILE, cargo, cargo_for_simulation, run};
+use crate::docs_test;
 use crate::error::Error;
 use crate::sim;
 use crate::steps::{Steps, run_tests};
@@ -40,6 +41,8 @@ fn run_test_steps(workspace: &Workspace, steps: &mut Steps) {
             "--no-fail-fast",
         ]))
     });
+    steps
+        .run("documents", || docs_test::run(workspace, &docs_test::Arguments::of_all_pages()).map(|()| None));
     // Apart, so that no other test runs a state machine that could have bugs put back.
     steps.run("mutants of the state machine", || {
         run_tests(cargo(workspace).args([

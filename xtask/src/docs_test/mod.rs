@@ -4,7 +4,8 @@
 //!
 //! - A line that begins with `$ ` is typed, together with the lines that it goes on in (behind a `\`).
 //! - Other lines have to be in the command's output, in this order; `…` stands for anything.
-//! - A line `^C` interrupts what runs in that terminal.
+//! - A line `^C` interrupts what runs in that terminal, which has to end in order; `^\` quits it at once, as a
+//!   failing machine would.
 //! - A word behind `console` names a terminal of its own, in which a command may go on running: the session goes
 //!   on as soon as the lines below it have been seen. Without a name a command has to end, with success.
 //! - A line `$ export NAME=VALUE` holds for every terminal from there on.
@@ -107,6 +108,7 @@ fn run_page(path: &Path, binary: &Path) -> Result<(), Error> {
         println!("{}:{}: {}", path.display(), step.line, step.action);
         let done = match &step.action {
             Action::Interrupt => terminals.interrupt(&step.terminal),
+            Action::Quit => terminals.quit(&step.terminal),
             Action::Export(name, value) => {
                 terminals.export(name, value);
                 Ok(())

@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+/// The key that interrupts a command, as terminals show it.
+const INTERRUPT: &str = "^C";
+/// The key that quits a command at once.
+const QUIT: &str = "^\\";
+
 /// What a page says, in its order.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Page {
@@ -29,8 +34,10 @@ pub enum Action {
     Run(String),
     /// Sets a variable for all that follows.
     Export(String, String),
-    /// Interrupts what runs.
+    /// Interrupts what runs, which ends in order.
     Interrupt,
+    /// Quits what runs, which has no time for anything.
+    Quit,
 }
 
 impl fmt::Display for Action {
@@ -38,7 +45,8 @@ impl fmt::Display for Action {
         match self {
             Action::Run(command) => write!(formatter, "$ {command}"),
             Action::Export(name, value) => write!(formatter, "$ export {name}={value}"),
-            Action::Interrupt => write!(formatter, "^C"),
+            Action::Interrupt => write!(formatter, "{INTERRUPT}"),
+            Action::Quit => write!(formatter, "{QUIT}"),
         }
     }
 }
@@ -69,8 +77,10 @@ impl Page {
                 continue;
             }
             let Some(terminal) = &terminal else { continue };
-            let action = if line == "^C" {
+            let action = if line == INTERRUPT {
                 Action::Interrupt
+            } else if line == QUIT {
+                Action::Quit
             } else if let Some(first) = line.strip_prefix("$ ") {
                 let mut command = first.to_owned();
                 while command.ends_with('\\') {
@@ -123,7 +133,7 @@ mod tests {
     #[test]
     fn a_page_is_a_session_at_terminals() {
         let page = "text\n```console n1\n$ serve \\\n    --id 1\nlistening on …\n```\n\n```sh\n$ not run\n```\n\
-                    ```console\n$ export A=b c\n\n$ list\none\ntwo\n```\n```console n1\n^C\n```\n";
+                    ```console\n$ export A=b c\n\n$ list\none\ntwo\n```\n```console n1\n^C\n^\\\n```\n";
         let step = |line, terminal: &str, action, expected: &[&str]| Step {
             line,
             terminal: terminal.to_owned(),
@@ -135,6 +145,7 @@ mod tests {
             step(12, "", Action::Export("A".to_owned(), "b c".to_owned()), &[]),
             step(14, "", Action::Run("list".to_owned()), &["one", "two"]),
             step(19, "n1", Action::Interrupt, &[]),
+            step(20, "n1", Action::Quit, &[]),
         ];
         assert_eq!(Page::parse(page), Ok(Page { steps }));
     }

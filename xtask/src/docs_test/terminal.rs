@@ -87,15 +87,22 @@ impl Terminals {
 
     /// Interrupts what runs in a terminal, which has to end with success.
     pub fn interrupt(&mut self, name: &str) -> Result<(), Error> {
-        let missing = || Error::ChecksFailed(format!("nothing was started in terminal {name:?}"));
-        let terminal = self.by_name.get_mut(name).ok_or_else(missing)?;
-        terminal.signal(Signal::INT)?;
-        let status = terminal.await_end()?;
+        let status = self.terminal(name)?.end(Signal::INT)?;
         if status.success() {
             Ok(())
         } else {
             Err(Error::Failed { program: "what was interrupted".to_owned(), status })
         }
+    }
+
+    /// Quits what runs in a terminal: it has no time for anything.
+    pub fn quit(&mut self, name: &str) -> Result<(), Error> {
+        self.terminal(name)?.end(Signal::QUIT).map(|_| ())
+    }
+
+    fn terminal(&mut self, name: &str) -> Result<&mut Terminal, Error> {
+        let missing = || Error::ChecksFailed(format!("nothing was started in terminal {name:?}"));
+        self.by_name.get_mut(name).ok_or_else(missing)
     }
 
     /// The end of what each terminal shows.
@@ -135,6 +142,11 @@ impl Terminal {
             process: self.child.id().to_string(),
             source: code.into(),
         })
+    }
+
+    fn end(&mut self, signal: Signal) -> Result<ExitStatus, Error> {
+        self.signal(signal)?;
+        self.await_end()
     }
 
     fn await_end(&mut self) -> Result<ExitStatus, Error> {
