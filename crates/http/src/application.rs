@@ -1,31 +1,31 @@
 //! What every route needs.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
 use quorate_environment::{Environment, Moment};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::bytes_in_flight::BytesInFlight;
-use crate::metrics::Metrics;
+use crate::front::Front;
 use crate::options::HttpOptions;
+use crate::routes;
+use crate::service::Service;
 use crate::store::Store;
 
-/// A node's HTTP server, without its connections.
+/// A node's HTTP server, without its connections. What it has in common with other servers is reached as if it
+/// were its own.
 #[derive(Debug)]
 pub(crate) struct Application<E: Environment, S: Store> {
-    pub(crate) environment: E,
+    front: Front<E>,
     pub(crate) store: S,
-    pub(crate) options: HttpOptions,
-    pub(crate) metrics: Metrics,
-    pub(crate) bytes_in_flight: Arc<BytesInFlight>,
-    /// Requests take one each while they are handled, but those about the node itself.
-    pub(crate) requests: Semaphore,
     /// Answers that are sent page by page take one each, to their end.
     pub(crate) listings: Arc<Semaphore>,
     /// The Raft group that is served; cursors belong to it.
     pub(crate) group: u32,
-    pub(crate) shutdown: CancellationToken,
 }
 
 impl<E: Environment, S: Store> Application<E, S> {
@@ -35,26 +35,54 @@ impl<E: Environment, S: Store> Application<E, S> {
         options: HttpOptions,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
-        let options = options.bounded();
-        Arc::new(Self {
-            metrics: Metrics::default(),
-            bytes_in_flight: BytesInFlight::new(options.body_bytes_in_flight_max),
-            requests: Semaphore::new(options.requests_in_flight_max),
-            listings: Arc::new(Semaphore::new(options.listings_max)),
-            group: store.status().group.0,
-            environment,
-            store,
-            options,
-            shutdown,
-        })
+        let front = Front::new("node", environment, options, shutdown);
+        let listings = Arc::new(Semaphore::new(front.options.listings_max));
+        Arc::new(Self { listings, group: store.status().group.0, store, front })
+    }
+}
+
+impl<E: Environment, S: Store> Deref for Application<E, S> {
+    type Target = Front<E>;
+
+    fn deref(&self) -> &Front<E> {
+        &self.front
+    }
+}
+
+/// A node's routes, as a server calls them.
+pub(crate) struct Routes<E: Environment, S: Store> {
+    application: Arc<Application<E, S>>,
+    router: Router,
+}
+
+impl<E: Environment, S: Store> Routes<E, S> {
+    pub(crate) fn new(application: Arc<Application<E, S>>) -> Self {
+        Self { router: routes::router(Arc::clone(&application)), application }
+    }
+}
+
+impl<E: Environment, S: Store> Service for Routes<E, S> {
+    type Environment = E;
+
+    fn front(&self) -> &Front<E> {
+        &self.application
+    }
+
+    async fn answer(&self, request: Request) -> Response {
+        match tower::Service::call(&mut self.router.clone(), request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
     }
 }
 
 /// When a request arrived and how it is called; an extension of each request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Arrival {
-    pub(crate) at: Moment,
-    pub(crate) request_id: u64,
+pub struct Arrival {
+    /// When its head was there.
+    pub at: Moment,
+    /// Its name in logs and answers.
+    pub request_id: u64,
 }
 
 /// The layers of the server one by one, for the measurement in `examples/`.

@@ -1,13 +1,16 @@
 //! Bodies, in and out, within the node's budget of bytes.
 
 use axum::body::Body;
+use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use quorate_api::ErrorCode;
+use quorate_environment::{Environment, Moment};
 
 use crate::bytes_in_flight::{BytesHeld, BytesInFlight};
 use crate::failure::Failure;
+use crate::front::Front;
 use std::sync::Arc;
 
 /// Answers shorter than this are not counted: a connection has one at a time, so the number of
@@ -66,6 +69,22 @@ pub(crate) async fn receive(
     Ok(Received { bytes, held })
 }
 
+/// Receives a body for a server: of at most `bytes_max` bytes, within its budget, before `deadline`. The error is
+/// the answer to whom it cannot be received from. Keep what is held as long as the bytes are.
+pub async fn receive_body<E: Environment>(
+    front: &Front<E>,
+    body: Body,
+    bytes_max: u64,
+    deadline: Moment,
+) -> Result<(Bytes, BytesHeld), Response> {
+    let receiving = receive(body, bytes_max, body_too_large, &front.bytes_in_flight);
+    match front.environment.timeout_at(deadline, receiving).await {
+        Ok(Ok(Received { bytes, held })) => Ok((bytes, held)),
+        Ok(Err(failure)) => Err(failure.into_response()),
+        Err(_) => Err(body_timeout("the body").into_response()),
+    }
+}
+
 /// The body of an answer that carries `value`. Counted from here until its last byte is sent, unless it
 /// is small.
 pub(crate) fn value_body(value: Bytes, budget: &Arc<BytesInFlight>) -> Result<Body, Failure> {
@@ -101,6 +120,18 @@ pub(crate) fn value_too_large(value_bytes_max: u64) -> Failure {
 /// What a request is answered with that there is no room for.
 pub(crate) fn overloaded() -> Failure {
     Failure::new(ErrorCode::Overloaded, "too many bytes of requests and answers are in flight on this node")
+}
+
+/// The answer to a client that is too slow.
+pub(crate) fn body_timeout(what: &str) -> Failure {
+    let message = format!("{what} did not arrive before the request's deadline");
+    Failure::new(ErrorCode::RequestTimeout, message).closing()
+}
+
+/// What a body that is too long is answered with.
+pub(crate) fn body_too_large(bytes_max: u64) -> Failure {
+    let message = format!("the body is longer than the limit of {bytes_max} bytes");
+    Failure::new(ErrorCode::BodyTooLarge, message).closing()
 }
 
 fn broken_body(error: axum::Error) -> Failure {

@@ -30,7 +30,7 @@ impl BytesInFlight {
 
 /// A part of the budget, given back when dropped.
 #[derive(Debug)]
-pub(crate) struct BytesHeld {
+pub struct BytesHeld {
     budget: Arc<BytesInFlight>,
     bytes: usize,
 }

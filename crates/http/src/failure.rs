@@ -198,6 +198,11 @@ impl IntoResponse for Failure {
     }
 }
 
+/// The answer to a request that is refused, with the headers that go with the code.
+pub fn refusal(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Response {
+    Failure::new(code, message).into_response()
+}
+
 /// A revision as the value of `ETag`.
 pub(crate) fn entity_tag(revision: u64) -> HeaderValue {
     header_value(condition::format_entity_tag(revision))

@@ -16,6 +16,9 @@
 //! - *time*: each request has one deadline, the arrival of its body included. When it passes, the answer
 //!   leaves: 408 if the body is not there, 503 for a read, 504 `outcome_unknown` for a write.
 //!
+//! What is not about a store stands behind [`serve_requests`], for servers that answer with something else: a
+//! [`Service`], such as a router to nodes.
+//!
 //! There is no clock, network or randomness here but the environment's, so the same server runs in the
 //! simulator. For that reason no tower layer that uses tokio's timers, and no hyper timer: hyper wants
 //! `std::time::Instant`s, which only the system's clock can make.
@@ -28,6 +31,7 @@ mod body;
 mod bytes_in_flight;
 mod connection;
 mod failure;
+mod front;
 mod guarded_stream;
 mod item_json;
 mod metrics;
@@ -37,12 +41,21 @@ mod paged_body;
 mod progress;
 mod routes;
 mod server;
+mod service;
 mod store;
 mod watched_answer;
 mod watched_body;
 
+pub use application::Arrival;
+pub use body::receive_body;
+pub use bytes_in_flight::BytesHeld;
+pub use connection::request_id_value;
+pub use failure::refusal;
+pub use front::Front;
+pub use metrics_text::{CONTENT_TYPE as METRICS_CONTENT_TYPE, MetricsText};
 pub use options::HttpOptions;
-pub use server::serve;
+pub use server::{serve, serve_requests};
+pub use service::Service;
 pub use store::{AtRevision, Store, View};
 
 #[doc(hidden)]

@@ -6,30 +6,28 @@ use quorate_kv::Setting;
 use quorate_replica::{QuotaState, Status};
 
 use crate::application::Application;
+use crate::front::Front;
 use crate::metrics::{ConnectionEvent, Histogram, LATENCY_BOUNDS_US, Method, Metrics, Route, STATUSES};
 use crate::progress::Phase;
 use crate::store::Store;
 use quorate_environment::Environment;
 
 /// The media type of the text.
-pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All metrics of a node.
 pub(crate) fn render<E: Environment, S: Store>(application: &Application<E, S>) -> String {
-    let mut text = Text::default();
-    let metrics = &application.metrics;
-    requests(&mut text, metrics);
-    latencies(&mut text, metrics);
-    connections(&mut text, metrics);
-    in_flight(&mut text, application);
+    let mut text = MetricsText::default();
+    text.server(application);
+    listings(&mut text, application);
     let node = application.store.status();
     status(&mut text, &node);
     work(&mut text, &node);
     amounts(&mut text, &node);
-    text.text
+    text.finish()
 }
 
-fn requests(text: &mut Text, metrics: &Metrics) {
+fn requests(text: &mut MetricsText, metrics: &Metrics) {
     text.family("quorate_http_requests_total", "counter", "Requests answered.");
     for route in Route::ALL {
         for method in Method::ALL {
@@ -47,7 +45,7 @@ fn requests(text: &mut Text, metrics: &Metrics) {
     }
 }
 
-fn latencies(text: &mut Text, metrics: &Metrics) {
+fn latencies(text: &mut MetricsText, metrics: &Metrics) {
     let name = "quorate_http_request_duration_seconds";
     text.family(name, "histogram", "From the head of a request to the beginning of its answer.");
     for route in Route::ALL {
@@ -60,7 +58,7 @@ fn latencies(text: &mut Text, metrics: &Metrics) {
     }
 }
 
-fn latency(text: &mut Text, route: &str, method: &str, histogram: &Histogram) {
+fn latency(text: &mut MetricsText, route: &str, method: &str, histogram: &Histogram) {
     let labels = format!("route=\"{route}\",method=\"{method}\"");
     let counts = histogram.counts();
     let mut cumulated = 0;
@@ -76,19 +74,16 @@ fn latency(text: &mut Text, route: &str, method: &str, histogram: &Histogram) {
 }
 
 /// What is in flight, and the bounds of that.
-fn in_flight<E: Environment, S: Store>(text: &mut Text, application: &Application<E, S>) {
-    let options = &application.options;
-    let requests = options.requests_in_flight_max - application.requests.available_permits();
+fn in_flight<E>(text: &mut MetricsText, front: &Front<E>) {
+    let options = &front.options;
+    let requests = options.requests_in_flight_max - front.requests.available_permits();
     text.gauge(
         "quorate_http_requests_in_flight",
-        "Requests being handled, but those about the node itself.",
+        "Requests being handled, but those about the server itself.",
         requests,
     );
     text.gauge("quorate_http_requests_in_flight_max", "The bound of that.", options.requests_in_flight_max);
-    let listings = options.listings_max - application.listings.available_permits();
-    text.gauge("quorate_http_listings", "Long answers being sent in pieces.", listings);
-    text.gauge("quorate_http_listings_max", "The bound of that.", options.listings_max);
-    let bytes = application.bytes_in_flight.used();
+    let bytes = front.bytes_in_flight.used();
     text.gauge("quorate_http_body_bytes_in_flight", "Bytes of bodies held now.", bytes);
     text.gauge(
         "quorate_http_body_bytes_in_flight_max",
@@ -97,7 +92,14 @@ fn in_flight<E: Environment, S: Store>(text: &mut Text, application: &Applicatio
     );
 }
 
-fn connections(text: &mut Text, metrics: &Metrics) {
+fn listings<E: Environment, S: Store>(text: &mut MetricsText, application: &Application<E, S>) {
+    let listings_max = application.options.listings_max;
+    let listings = listings_max - application.listings.available_permits();
+    text.gauge("quorate_http_listings", "Long answers being sent in pieces.", listings);
+    text.gauge("quorate_http_listings_max", "The bound of that.", listings_max);
+}
+
+fn connections(text: &mut MetricsText, metrics: &Metrics) {
     let accepted = metrics.connections(ConnectionEvent::Accepted);
     text.gauge(
         "quorate_http_connections",
@@ -116,7 +118,7 @@ fn connections(text: &mut Text, metrics: &Metrics) {
     }
 }
 
-fn status(text: &mut Text, status: &Status) {
+fn status(text: &mut MetricsText, status: &Status) {
     text.family("quorate_raft_role", "gauge", "1 for the node's part in the cluster.");
     for role in quorate_api::Role::ALL {
         let is = u64::from(role.name() == status.role.name());
@@ -178,7 +180,7 @@ fn status(text: &mut Text, status: &Status) {
 }
 
 /// What lies where, and what waits.
-fn amounts(text: &mut Text, status: &Status) {
+fn amounts(text: &mut MetricsText, status: &Status) {
     let work = &status.work;
     text.gauge("quorate_queued_writes", "Writes that wait to be proposed.", work.queued_writes);
     text.gauge(
@@ -209,7 +211,7 @@ fn amounts(text: &mut Text, status: &Status) {
 }
 
 /// What the node has done since it started.
-fn work(text: &mut Text, status: &Status) {
+fn work(text: &mut MetricsText, status: &Status) {
     let work = &status.work;
     text.counter("quorate_proposals_total", "Entries proposed as the leader.", work.proposals);
     text.counter("quorate_proposed_commands_total", "Commands in those.", work.proposed_commands);
@@ -240,35 +242,49 @@ fn work(text: &mut Text, status: &Status) {
 
 /// Prometheus text being written.
 #[derive(Debug, Default)]
-struct Text {
+pub struct MetricsText {
     text: String,
     family: &'static str,
 }
 
-impl Text {
+impl MetricsText {
+    /// What a server counts, whatever it serves.
+    pub fn server<E>(&mut self, front: &Front<E>) {
+        requests(self, &front.metrics);
+        latencies(self, &front.metrics);
+        connections(self, &front.metrics);
+        in_flight(self, front);
+    }
+
     /// Begins a family; samples that follow belong to it.
-    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
+    pub fn family(&mut self, name: &'static str, kind: &str, help: &str) {
         self.family = name;
         writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("a string takes text");
     }
 
     /// A family of one sample that goes up and down.
-    fn gauge(&mut self, name: &'static str, help: &str, value: impl std::fmt::Display) {
+    pub fn gauge(&mut self, name: &'static str, help: &str, value: impl std::fmt::Display) {
         self.family(name, "gauge", help);
         self.sample("", value);
     }
 
     /// A family of one sample that only grows.
-    fn counter(&mut self, name: &'static str, help: &str, value: impl std::fmt::Display) {
+    pub fn counter(&mut self, name: &'static str, help: &str, value: impl std::fmt::Display) {
         self.family(name, "counter", help);
         self.sample("", value);
     }
 
-    fn sample(&mut self, labels: &str, value: impl std::fmt::Display) {
+    /// A sample of the family. `labels` are empty or stand in braces.
+    pub fn sample(&mut self, labels: &str, value: impl std::fmt::Display) {
         self.suffixed("", labels, value);
     }
 
     fn suffixed(&mut self, suffix: &str, labels: &str, value: impl std::fmt::Display) {
         writeln!(self.text, "{}{suffix}{labels} {value}", self.family).expect("a string takes text");
+    }
+
+    /// All of it.
+    pub fn finish(self) -> String {
+        self.text
     }
 }

@@ -8,18 +8,18 @@ use tokio::sync::Semaphore;
 const COUNT_MAX: usize =
     if Semaphore::MAX_PERMITS < u32::MAX as usize { Semaphore::MAX_PERMITS } else { u32::MAX as usize };
 
-/// The limits of a node's HTTP server. The defaults suit production; tests shorten the times.
+/// The limits of an HTTP server, a node's or a router's. The defaults suit production; tests shorten the times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpOptions {
-    /// Open connections; beyond it a new one is only good for requests about the node itself.
+    /// Open connections; beyond it a new one is only good for requests about the server itself.
     pub connections_max: usize,
-    /// Open connections on top of those, for requests about the node itself: its health, its metrics, the
+    /// Open connections on top of those, for requests about the server itself: its health, its metrics, the
     /// cluster's status. Beyond it a new one is answered 429 and closed.
     pub control_connections_max: usize,
-    /// Requests handled at once by the whole node, but those about the node itself; beyond it requests are
+    /// Requests handled at once by the whole server, but those about the server itself; beyond it requests are
     /// answered 429. A connection has one at a time.
     pub requests_in_flight_max: usize,
-    /// Bytes of request bodies, and of answers that are not small, held at once by the whole node;
+    /// Bytes of request bodies, and of answers that are not small, held at once by the whole server;
     /// beyond it requests are answered 429.
     pub body_bytes_in_flight_max: usize,
     /// Answers too long to be held that are being sent page by page; beyond it such requests are answered 429.
@@ -33,12 +33,16 @@ pub struct HttpOptions {
     pub head_timeout: Duration,
     /// How long a client may take to accept an answer.
     pub answer_timeout: Duration,
+    /// How long a connection that waits is left open after shutdown was asked for. A request that comes on it is
+    /// answered, and told that the connection ends: closing it at once would leave clients that are just sending
+    /// in doubt.
+    pub shutdown_drain: Duration,
     /// How long requests in flight may go on after shutdown was asked for.
     pub shutdown_grace: Duration,
 }
 
 impl HttpOptions {
-    /// The same, with every number small enough to be counted with.
+    /// The same, with every number small enough to be counted with, and times that fit each other.
     pub(crate) fn bounded(mut self) -> Self {
         let counts = [
             &mut self.connections_max,
@@ -49,6 +53,7 @@ impl HttpOptions {
         for count in counts {
             *count = (*count).min(COUNT_MAX);
         }
+        self.shutdown_drain = self.shutdown_drain.min(self.shutdown_grace / 2);
         self
     }
 }
@@ -65,6 +70,7 @@ impl Default for HttpOptions {
             idle_timeout: Duration::from_secs(120),
             head_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(30),
+            shutdown_drain: Duration::from_millis(400),
             shutdown_grace: Duration::from_secs(10),
         }
     }

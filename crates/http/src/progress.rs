@@ -68,6 +68,8 @@ pub(crate) struct Progress {
     answered: AtomicU64,
     /// Whether the client may still be sending the body of the last request.
     body_unread: AtomicBool,
+    /// Whether the next answer is to be the connection's last.
+    stops_soon: AtomicBool,
     idle_timeout: Duration,
     head_timeout: Duration,
     answer_timeout: Duration,
@@ -81,6 +83,7 @@ impl Progress {
             deadline: AtomicU64::new(nanoseconds(now + options.idle_timeout)),
             answered: AtomicU64::new(nanoseconds(now)),
             body_unread: AtomicBool::new(false),
+            stops_soon: AtomicBool::new(false),
             idle_timeout: options.idle_timeout,
             head_timeout: options.head_timeout,
             answer_timeout: options.answer_timeout,
@@ -112,6 +115,15 @@ impl Progress {
     /// The request's body has been read to its end.
     pub(crate) fn body_ends(&self) {
         self.body_unread.store(false, Ordering::Relaxed);
+    }
+
+    /// The server is asked to stop: the next answer is the connection's last.
+    pub(crate) fn stop_soon(&self) {
+        self.stops_soon.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stops_soon(&self) -> bool {
+        self.stops_soon.load(Ordering::Relaxed)
     }
 
     /// The answer is ready.

@@ -8,10 +8,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::application::Application;
+use crate::application::{Application, Routes};
 use crate::connection::{Connections, Lane};
+use crate::front::Front;
 use crate::metrics::ConnectionEvent;
 use crate::options::HttpOptions;
+use crate::service::Service;
 use crate::store::Store;
 
 /// How long to wait after the system refused to give a connection (too many open files, mostly).
@@ -20,31 +22,29 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// How long a connection that is one too many may delay the next.
 const REFUSAL_TIMEOUT: Duration = Duration::from_millis(10);
 
-/// What a connection hears that is one too many.
-const REFUSAL: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\n\
-    content-type: application/json\r\n\
-    retry-after: 1\r\n\
-    connection: close\r\n\
-    content-length: 77\r\n\
-    \r\n\
-    {\"code\":\"overloaded\",\"message\":\"too many connections are open on this node\"}\n";
-
 /// Serves `store` over HTTP to those who connect to `listener`, until `shutdown` is cancelled. Then it
 /// stops accepting, lets the requests in flight finish for at most [`HttpOptions::shutdown_grace`], and
 /// returns when every connection is closed.
 pub async fn serve<E: Environment, S: Store>(
     environment: E,
-    mut listener: E::Listener,
+    listener: E::Listener,
     store: S,
     options: HttpOptions,
     shutdown: CancellationToken,
 ) {
-    let options = options.bounded();
-    let slots = Slots::new(&options);
+    let application = Application::new(environment, store, options, shutdown);
+    serve_requests(listener, Arc::new(Routes::new(application))).await;
+}
+
+/// Serves `service` as [`serve`] serves a store, until its front is shut down.
+pub async fn serve_requests<S: Service>(
+    mut listener: <S::Environment as Environment>::Listener,
+    service: Arc<S>,
+) {
+    let Front { environment, options, shutdown, .. } = service.front();
+    let slots = Slots::new(options);
     let abort = CancellationToken::new();
-    let grace = options.shutdown_grace;
-    let application = Application::new(environment.clone(), store, options, shutdown.clone());
-    let connections = Connections::new(application.clone(), abort.clone());
+    let connections = Connections::new(Arc::clone(&service), abort.clone());
     loop {
         let accepted = tokio::select! {
             biased;
@@ -53,8 +53,8 @@ pub async fn serve<E: Environment, S: Store>(
         };
         match accepted {
             Ok((stream, peer)) => match slots.take() {
-                Some(slot) => start(&environment, &connections, stream, peer, slot),
-                None => refuse(&application, stream).await,
+                Some(slot) => start(environment, &connections, stream, peer, slot),
+                None => refuse(service.front(), stream).await,
             },
             Err(error) => {
                 tracing::warn!(%error, "cannot accept an HTTP connection; trying again");
@@ -63,7 +63,7 @@ pub async fn serve<E: Environment, S: Store>(
         }
     }
     drop(listener);
-    if environment.timeout(grace, slots.all_free()).await.is_err() {
+    if environment.timeout(options.shutdown_grace, slots.all_free()).await.is_err() {
         tracing::warn!(connections = slots.taken(), "cutting HTTP connections that did not finish in time");
         abort.cancel();
         slots.all_free().await;
@@ -113,10 +113,10 @@ impl Slots {
     }
 }
 
-fn start<E: Environment, S: Store>(
-    environment: &E,
-    connections: &Connections<E, S>,
-    stream: E::Stream,
+fn start<S: Service>(
+    environment: &S::Environment,
+    connections: &Connections<S>,
+    stream: <S::Environment as Environment>::Stream,
     peer: String,
     slot: Slot,
 ) {
@@ -127,14 +127,25 @@ fn start<E: Environment, S: Store>(
     });
 }
 
-async fn refuse<E: Environment, S: Store>(application: &Application<E, S>, mut stream: E::Stream) {
-    application.metrics.count(ConnectionEvent::Refused);
+async fn refuse<E: Environment>(front: &Front<E>, mut stream: E::Stream) {
+    front.metrics.count(ConnectionEvent::Refused);
     let refusal = async {
-        stream.write_all(REFUSAL).await?;
+        stream.write_all(refusal(front.name).as_bytes()).await?;
         stream.shutdown().await
     };
     // It was refused either way; whether it heard is its own concern.
-    let _ = application.environment.timeout(REFUSAL_TIMEOUT, refusal).await;
+    let _ = front.environment.timeout(REFUSAL_TIMEOUT, refusal).await;
+}
+
+/// What a connection hears that is one too many for the server of this name.
+fn refusal(name: &str) -> String {
+    let body =
+        format!("{{\"code\":\"overloaded\",\"message\":\"too many connections are open on this {name}\"}}\n");
+    let length = body.len();
+    format!(
+        "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
+         connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
 }
 
 #[cfg(test)]
@@ -144,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_refusal_is_a_well_formed_answer() {
-        let text = std::str::from_utf8(REFUSAL).expect("is text");
+        let text = refusal("node");
         let (head, body) = text.split_once("\r\n\r\n").expect("has a body");
         assert!(head.contains(&format!("content-length: {}", body.len())), "{} bytes", body.len());
         let status = format!("HTTP/1.1 {} ", ErrorCode::Overloaded.status());

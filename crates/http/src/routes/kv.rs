@@ -17,7 +17,7 @@ use super::request::{self, Times, no_body};
 use super::writing::{Written, write};
 use super::{age_value, insert_number, kv_request};
 use crate::application::{Application, Arrival};
-use crate::body::{receive, value_body, value_too_large};
+use crate::body::{body_timeout, receive, value_body, value_too_large};
 use crate::failure::{Failure, entity_tag, json_entity_tag};
 use crate::store::Store;
 
@@ -53,7 +53,7 @@ async fn put<E: Environment, S: Store>(
     let value_bytes_max = application.store.value_bytes_max();
     let receiving = receive(body, value_bytes_max, value_too_large, &application.bytes_in_flight);
     let received = application.environment.timeout_at(times.deadline, receiving).await;
-    let received = received.map_err(|_| request::body_timeout("the value"))??;
+    let received = received.map_err(|_| body_timeout("the value"))??;
     let command = Command::Put { key, value: received.bytes, condition };
     let written = write(application, &times, command, session).await;
     drop(received.held);

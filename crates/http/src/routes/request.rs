@@ -14,7 +14,7 @@ use quorate_replica::{Consistency, RequestContext};
 use serde::de::DeserializeOwned;
 
 use crate::application::{Application, Arrival};
-use crate::body::{Received, receive};
+use crate::body::{Received, body_timeout, body_too_large, receive};
 use crate::bytes_in_flight::BytesHeld;
 use crate::failure::Failure;
 use crate::store::Store;
@@ -222,17 +222,6 @@ async fn json_body<E: Environment, S: Store, T: DeserializeOwned>(
 fn bytes_when_read(json: &[u8]) -> usize {
     let objects = json.iter().filter(|byte| **byte == b'{').count();
     json.len() + objects * OBJECT_BYTES
-}
-
-/// The answer to a client that is too slow.
-pub(super) fn body_timeout(what: &str) -> Failure {
-    let message = format!("{what} did not arrive before the request's deadline");
-    Failure::new(ErrorCode::RequestTimeout, message).closing()
-}
-
-fn body_too_large(bytes_max: u64) -> Failure {
-    let message = format!("the body is longer than the limit of {bytes_max} bytes");
-    Failure::new(ErrorCode::BodyTooLarge, message).closing()
 }
 
 impl From<BadQuery> for Failure {
