@@ -1,7 +1,8 @@
 //! Connections to one node, and requests on them.
 //!
 //! A connection carries one request at a time. When its answer has been read to the end it waits for the next
-//! request, for a minute at most.
+//! request, for a minute at most. [`Client`](crate::Client) takes care of all that; programs that pass requests
+//! on use it directly.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -25,7 +26,7 @@ const IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// The connections to one node.
 #[derive(Debug)]
-pub(crate) struct Connections<E> {
+pub struct Connections<E> {
     environment: E,
     endpoint: Endpoint,
     /// Those that wait, the one that was used last at the end.
@@ -41,19 +42,29 @@ struct Idle {
 }
 
 /// A connection that is in nobody else's use.
-pub(crate) type Connection = SendRequest<Full<Bytes>>;
+pub type Connection = SendRequest<Full<Bytes>>;
 
 /// Why a request has no answer.
 #[derive(Debug)]
-pub(crate) enum NoAnswer {
+pub enum NoAnswer {
     /// Nothing of it has left.
     NotSent(String),
     /// It has left, at least in part.
     Lost(String),
 }
 
+impl NoAnswer {
+    /// What was seen.
+    pub fn into_reason(self) -> String {
+        match self {
+            NoAnswer::NotSent(reason) | NoAnswer::Lost(reason) => reason,
+        }
+    }
+}
+
 impl<E: Environment> Connections<E> {
-    pub(crate) fn new(environment: E, endpoint: Endpoint) -> Self {
+    /// None yet.
+    pub fn new(environment: E, endpoint: Endpoint) -> Self {
         Self { environment, endpoint, idle: Mutex::default(), held_until: Mutex::default() }
     }
 
@@ -61,7 +72,8 @@ impl<E: Environment> Connections<E> {
         &self.environment
     }
 
-    pub(crate) fn endpoint(&self) -> &Endpoint {
+    /// Where the node is.
+    pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
@@ -78,7 +90,7 @@ impl<E: Environment> Connections<E> {
 
     /// Sends the request and waits for the head of its answer until `deadline`. Give the connection back when
     /// the body has been read, see [`Connections::keep`].
-    pub(crate) async fn send(
+    pub async fn send(
         &self,
         mut request: Request<Full<Bytes>>,
         deadline: Moment,
@@ -106,7 +118,7 @@ impl<E: Environment> Connections<E> {
     }
 
     /// Keeps a connection for the next request: the answer to its last one has been read to the end.
-    pub(crate) fn keep(&self, connection: Connection) {
+    pub fn keep(&self, connection: Connection) {
         if connection.is_closed() {
             return;
         }

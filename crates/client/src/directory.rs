@@ -45,7 +45,7 @@ impl<E> Entry<E> {
 
 /// The nodes, with what is known of them.
 #[derive(Debug)]
-pub(crate) struct Directory<E> {
+pub struct Directory<E> {
     environment: E,
     roster: Roster,
     /// The members, in the order of their numbers; behind them the others that the user has named.
@@ -56,7 +56,7 @@ pub(crate) struct Directory<E> {
 
 impl<E: Environment> Directory<E> {
     /// Of the nodes that the user has named.
-    pub(crate) fn new(environment: E, configured: Vec<Endpoint>) -> Self {
+    pub fn new(environment: E, configured: Vec<Endpoint>) -> Self {
         let mut entries: Vec<Entry<E>> = Vec::new();
         for endpoint in configured {
             if entries.iter().all(|entry| *entry.node.endpoint() != endpoint) {
@@ -74,7 +74,7 @@ impl<E: Environment> Directory<E> {
 
     /// The nodes of one round of attempts, that which answered last first. In its first round a request goes
     /// to members, if there are any that have answered; in later ones to all nodes that may be of the cluster.
-    pub(crate) fn round(&self, is_first: bool) -> Vec<Arc<Connections<E>>> {
+    pub fn round(&self, is_first: bool) -> Vec<Arc<Connections<E>>> {
         let is_preferred = |node: &Arc<Connections<E>>| {
             self.preferred.as_ref().is_some_and(|preferred| Arc::ptr_eq(preferred, node))
         };
@@ -91,12 +91,12 @@ impl<E: Environment> Directory<E> {
     }
 
     /// Begins with this node from now on.
-    pub(crate) fn prefer(&mut self, node: &Arc<Connections<E>>) {
+    pub fn prefer(&mut self, node: &Arc<Connections<E>>) {
         self.preferred = Some(Arc::clone(node));
     }
 
     /// All nodes, to ask them who the members are: that which answered last first.
-    pub(crate) fn all(&self) -> Vec<Arc<Connections<E>>> {
+    pub fn all(&self) -> Vec<Arc<Connections<E>>> {
         let mut nodes = self.round(false);
         let foreign = self.entries.iter().filter(|entry| !entry.is_usable());
         nodes.extend(foreign.map(|entry| Arc::clone(&entry.node)));
@@ -104,13 +104,13 @@ impl<E: Environment> Directory<E> {
     }
 
     /// Those of which it is not known whether they are of the cluster.
-    pub(crate) fn unknown(&self) -> Vec<Arc<Connections<E>>> {
+    pub fn unknown(&self) -> Vec<Arc<Connections<E>>> {
         let unknown = self.entries.iter().filter(|entry| entry.standing == Standing::Unknown);
         unknown.map(|entry| Arc::clone(&entry.node)).collect()
     }
 
     /// A node has said who the members are. Tells what became of it.
-    pub(crate) fn hear(&mut self, node: &Arc<Connections<E>>, status: &ClusterStatus) -> Heard {
+    pub fn hear(&mut self, node: &Arc<Connections<E>>, status: &ClusterStatus) -> Heard {
         let heard = self.roster.hear(status);
         let standing = match &heard {
             Heard::Taken | Heard::Outdated => Standing::Confirmed,

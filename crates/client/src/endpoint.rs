@@ -9,13 +9,13 @@ const PORT_DEFAULT: u16 = 80;
 
 /// The base URL of a node: `http://HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Endpoint {
+pub struct Endpoint {
     authority: Authority,
 }
 
 impl Endpoint {
     /// Reads `http://HOST:PORT`; the scheme may be left out.
-    pub(crate) fn parse(text: &str) -> Result<Self, ClientError> {
+    pub fn parse(text: &str) -> Result<Self, ClientError> {
         let settings = |why: &str| ClientError::Settings(format!("the endpoint {text:?} {why}"));
         let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let uri: Uri = with_scheme.parse().map_err(|_| settings("is not of the form http://HOST:PORT"))?;
@@ -33,12 +33,12 @@ impl Endpoint {
     }
 
     /// Host and port as they were written.
-    pub(crate) fn authority(&self) -> &str {
+    pub fn authority(&self) -> &str {
         self.authority.as_str()
     }
 
     /// Where to connect to.
-    pub(crate) fn address(&self) -> String {
+    pub fn address(&self) -> String {
         format!("{}:{}", self.authority.host(), self.authority.port_u16().unwrap_or(PORT_DEFAULT))
     }
 }

@@ -65,6 +65,9 @@ mod transaction;
 pub use answers::{Deleted, Entry, RangeDeleted, RangePage, Read, TransactionDone, Written};
 pub use builder::ClientBuilder;
 pub use client::Client;
+pub use connections::{Connection, Connections, NoAnswer};
+pub use directory::Directory;
+pub use endpoint::Endpoint;
 pub use error::ClientError;
 pub use history::History;
 pub use keys::Keys;
@@ -75,4 +78,5 @@ pub use quorate_api::{
     WantedRole,
 };
 pub use range::Range;
+pub use roster::{Heard, Roster};
 pub use transaction::TransactionBuilder;

@@ -76,6 +76,8 @@ pub enum Command {
     Serve(ServeArguments),
     /// Check the data of a node that is stopped, and have a damaged state made anew.
     Repair(RepairArguments),
+    /// Run a router: a proxy that passes each request to the node that can do it best.
+    Route(RouteArguments),
     /// Print a key's value.
     Get(GetArguments),
     /// Set a key's value.
@@ -115,6 +117,45 @@ pub struct RepairArguments {
     /// The data directory. Its node must be stopped.
     #[arg(long, env = "QUORATE_DATA_DIR", value_name = "DIR")]
     pub data_dir: PathBuf,
+}
+
+/// `quorate route`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+For clients that cannot know the nodes. In front of the nodes of `quorate dev`:
+  quorate route --cluster http://127.0.0.1:7801,http://127.0.0.1:7802,http://127.0.0.1:7803
+  curl http://127.0.0.1:7800/v1/kv/greeting
+One node that is up is enough: it says who the others are, and the router follows them as they come and go. It keeps \
+no data, so that any number of routers can stand side by side.
+
+Where to: writes and linearizable reads go to the leader, reads with consistency=stale to the node that answers \
+fastest. What is repeated at another node: reads; writes that certainly did nothing; writes with an Idempotency-Key. \
+A write without one that was sent and not answered is answered 504 outcome_unknown, and is not repeated.
+
+The router's own: /healthz is 200 while it runs, /readyz while there is a node to pass requests to, /metrics has what it \
+counts. SIGTERM or Ctrl-C lets the requests in flight finish.
+
+Clients that follow the members by themselves (the Rust client does, unless told not to) would go past the router.")]
+pub struct RouteArguments {
+    /// Nodes of the cluster.
+    #[arg(long, env = "QUORATE_CLUSTER", required = true, value_delimiter = ',', value_name = "URL,…")]
+    pub cluster: Vec<String>,
+
+    /// Where to listen for clients.
+    #[arg(long, env = "QUORATE_LISTEN", default_value = "127.0.0.1:7800", value_name = "HOST:PORT")]
+    pub listen: String,
+
+    /// How many connections clients may have open; beyond it they are answered 429.
+    #[arg(long, env = "QUORATE_CONNECTIONS_MAX", default_value_t = 4096, value_name = "NUMBER")]
+    pub connections_max: usize,
+
+    /// How many requests are passed on at once; beyond it they are answered 429.
+    #[arg(long, env = "QUORATE_REQUESTS_MAX", default_value_t = 2048, value_name = "NUMBER")]
+    pub requests_max: usize,
+
+    /// How many bytes of bodies of requests are held at once; beyond it requests are answered 429.
+    #[arg(long, env = "QUORATE_BODY_BYTES_MAX", default_value_t = 256 << 20, value_name = "BYTES")]
+    pub body_bytes_max: usize,
 }
 
 /// `quorate completions`.

@@ -26,6 +26,12 @@ pub enum CommandError {
         /// What is wrong with them.
         reason: String,
     },
+    /// A router cannot find the cluster.
+    #[error("--cluster: {reason}; list nodes as http://HOST:PORT,http://HOST:PORT,…")]
+    Cluster {
+        /// What is wrong with them.
+        reason: String,
+    },
     /// A value or a transaction is longer than any that a cluster accepts.
     #[error("{name} has more than {bytes_max} bytes, which no cluster accepts")]
     InputTooLong {
@@ -97,6 +103,7 @@ impl CommandError {
             CommandError::Configuration(_)
             | CommandError::Node(NodeError::Configuration(_))
             | CommandError::Endpoints { .. }
+            | CommandError::Cluster { .. }
             | CommandError::Client(ClientError::KeyLength { .. })
             | CommandError::Transaction { .. }
             | CommandError::EmptyPrefix

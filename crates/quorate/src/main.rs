@@ -11,6 +11,7 @@ mod error;
 mod member_arguments;
 mod node;
 mod repair;
+mod route;
 mod serve;
 mod signals;
 mod telemetry;
@@ -62,6 +63,7 @@ async fn run(command: Command) -> Result<(), CommandError> {
         Command::Dev(arguments) => dev::run(arguments).await,
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Repair(arguments) => repair::run(arguments).await,
+        Command::Route(arguments) => route::run(arguments).await,
         Command::Get(arguments) => client_commands::get(arguments).await,
         Command::Put(arguments) => client_commands::put(arguments).await,
         Command::Delete(arguments) => client_commands::delete(arguments).await,

@@ -20,7 +20,7 @@ pub const RUNTIME_FEATURES: [&str; 8] =
     ["full", "fs", "net", "process", "rt", "rt-multi-thread", "signal", "time"];
 
 /// The table of ARCHITECTURE.md, bottom up. Changing it is changing the architecture.
-pub const TABLE: [Place; 13] = [
+pub const TABLE: [Place; 14] = [
     Place {
         name: "quorate-environment",
         ours: &[],
@@ -89,6 +89,12 @@ pub const TABLE: [Place; 13] = [
         runtime: false,
     },
     Place {
+        name: "quorate-router",
+        ours: &["quorate-api", "quorate-client", "quorate-environment", "quorate-http"],
+        not: &["heed", "openraft", "openraft-rt-tokio"],
+        runtime: false,
+    },
+    Place {
         name: "quorate",
         ours: &[
             "quorate-api",
@@ -99,6 +105,7 @@ pub const TABLE: [Place; 13] = [
             "quorate-kv",
             "quorate-peer",
             "quorate-replica",
+            "quorate-router",
             "quorate-storage",
         ],
         not: &[],
@@ -122,6 +129,7 @@ pub const TABLE: [Place; 13] = [
             "quorate-kv",
             "quorate-peer",
             "quorate-replica",
+            "quorate-router",
             "quorate-storage",
         ],
         not: &[],

@@ -35,8 +35,9 @@ struct Seen {
     requests: Vec<String>,
     session_requests: Vec<String>,
     sessions: u64,
-    /// What it says of the cluster.
-    status: Option<String>,
+    /// What it says of the cluster, and how long it takes for that.
+    status: Option<ClusterStatus>,
+    status_delay: Duration,
     times_asked: usize,
 }
 
@@ -82,8 +83,19 @@ impl Node {
         status.cluster_id = Some(cluster_id.to_owned());
         status.applied_index = applied_index;
         status.members = members.iter().map(member).collect();
-        let status = serde_json::to_string(&status).expect("can be written as JSON");
         self.seen.lock().expect("not poisoned").status = Some(status);
+    }
+
+    /// From now on the node, which knows the members, says that the one at this URL leads in this term.
+    pub fn follows(&self, term: u64, leader: &str) {
+        let mut seen = self.seen.lock().expect("not poisoned");
+        let status = seen.status.as_mut().expect("it knows the members");
+        (status.term, status.leader_client_url) = (term, Some(leader.to_owned()));
+    }
+
+    /// From now on the node takes so long to say who the members are.
+    pub fn is_far(&self, status_delay: Duration) {
+        self.seen.lock().expect("not poisoned").status_delay = status_delay;
     }
 
     /// How often it has said who the members are.
@@ -101,7 +113,8 @@ impl Seen {
     fn note(&mut self, request: String) -> Option<Act> {
         if let (true, Some(status)) = (request.starts_with("GET /v1/cluster "), &self.status) {
             self.times_asked += 1;
-            return Some(answer("200", &[], status));
+            let status = serde_json::to_string(status).expect("can be written as JSON");
+            return Some(answer("200", &[], &status));
         }
         let Some((_, path)) = request.split_once(" /v1/sessions") else {
             self.requests.push(request);
@@ -126,6 +139,11 @@ impl Seen {
 
 async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, acts: Arc<Mutex<Vec<Act>>>) {
     while let Some(request) = read_request(&mut stream).await {
+        let is_about_members = request.starts_with("GET /v1/cluster ");
+        let delay = seen.lock().expect("not poisoned").status_delay;
+        if is_about_members && !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
         let without_act = seen.lock().expect("not poisoned").note(request);
         let act = if let Some(answer) = without_act {
             answer
