@@ -2,6 +2,7 @@
 
 mod attempts;
 mod members;
+#[allow(dead_code, reason = "the router's tests use the rest")]
 mod nodes;
 mod ranges;
 mod sessions;
