@@ -16,7 +16,10 @@ use quorate_consensus::{ClusterId, GroupId, NodeId};
 use quorate_environment::{Environment, Listener, Moment, TokioEnvironment};
 use quorate_http::{AtRevision, HttpOptions, Store, View, measure::Layers, serve};
 use quorate_kv::{Budget, ChangesPage, Command, KeyValue, Outcome, RangePage, RangeQuery, Settings, Summary};
-use quorate_replica::{Consistency, ReadAnswer, ReadError, RequestContext, Role, Status, WriteError};
+use quorate_replica::{
+    Consistency, MemberChange, MemberError, MembersView, ReadAnswer, ReadError, RequestContext, Role, Status,
+    WriteError,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +56,18 @@ impl Store for FreeStore {
 
     fn get_at(&self, _key: &[u8], _revision: u64) -> AtRevision<Option<KeyValue>> {
         Ok(Ok(None))
+    }
+
+    fn members(&self) -> MembersView {
+        MembersView::default()
+    }
+
+    async fn change_members(
+        &self,
+        _context: &RequestContext,
+        _change: MemberChange,
+    ) -> Result<MembersView, MemberError> {
+        Ok(MembersView::default())
     }
 
     fn range_page(&self, _query: &RangeQuery, _budget: Budget) -> AtRevision<RangePage> {
