@@ -12,6 +12,7 @@
 //! | [`plan`] | what a run does, as data, and how a seed gives it |
 //! | [`cluster`] | the nodes, and what can be done to them |
 //! | [`nemesis`] | doing it |
+//! | [`operator`] | changing the members |
 //! | [`workload`] | the clients |
 //! | [`recorder`] | trace, history, and what nodes say of themselves |
 //! | [`oracles`] | what must hold, one file for each property |
@@ -37,6 +38,8 @@ pub mod environment;
 pub mod mutants;
 #[cfg(madsim)]
 pub mod nemesis;
+#[cfg(madsim)]
+pub mod operator;
 #[cfg(madsim)]
 pub mod oracles;
 #[cfg(madsim)]

@@ -13,6 +13,10 @@ use crate::oracles::digests::EQUAL_STATES;
 use crate::oracles::entries::COMMITTED_ENTRIES_NEVER_CHANGE;
 use crate::oracles::leaders::ONE_LEADER_A_TERM;
 use crate::oracles::linearizability::{LINEARIZABLE, REVISIONS_IN_ORDER};
+use crate::oracles::members::{
+    CAUGHT_UP_BEFORE_VOTING, ELECTED_BY_A_QUORUM, INCARNATIONS_ARE_NEW, MEMBERSHIPS_AGREE,
+    NO_READS_OF_REMOVED,
+};
 use crate::oracles::served::SERVES_NOTHING_OLDER;
 use crate::oracles::store::bank::MONEY_IS_KEPT;
 use crate::oracles::store::lists::LISTS_IN_ORDER;
@@ -20,7 +24,7 @@ use crate::oracles::store::{
     CURRENT_READS, EXACTLY_ONCE, READS_SHOW_THEIR_REVISION, STATES_ARE_OF_THE_LOG, WRITES_ARE_AS_TOLD,
 };
 use crate::oracles::votes::VOTES_ARE_KEPT;
-use crate::run::INVARIANT_BROKEN;
+use crate::run::{INVARIANT_BROKEN, MEMBERS_SETTLE, REMOVED_NODES_STOP};
 
 /// A bug that can be put back. The state machine has a list of its own, since it knows of no environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,20 +121,20 @@ fn properties_of_node(mutant: NodeMutant) -> &'static [&'static str] {
         NodeMutant::SessionsLostInSnapshot
         | NodeMutant::SessionExpiryByLocalClock
         | NodeMutant::ApplyDependsOnBatches => &[EQUAL_STATES],
-        // A node takes part that must not, or one that must does not: two quorums, or none.
-        NodeMutant::RemovedNodeKeepsVoting
-        | NodeMutant::NumberReusedWithoutIncarnation
-        | NodeMutant::PromotionBeforeCatchUp
-        | NodeMutant::LeaderIgnoresOwnRemoval
-        | NodeMutant::LearnerCountedInQuorum
-        | NodeMutant::RecoveryKeepsOldIdentity
-        | NodeMutant::AddressChangeBeforeCommit => &[
-            VOTES_ARE_KEPT,
-            ONE_LEADER_A_TERM,
+        NodeMutant::RemovedNodeKeepsVoting => &[REMOVED_NODES_STOP, NO_READS_OF_REMOVED],
+        NodeMutant::NumberReusedWithoutIncarnation => &[INCARNATIONS_ARE_NEW, VOTES_ARE_KEPT],
+        NodeMutant::PromotionBeforeCatchUp => &[CAUGHT_UP_BEFORE_VOTING],
+        NodeMutant::LeaderIgnoresOwnRemoval => &[MEMBERS_SETTLE],
+        NodeMutant::AddressChangeBeforeCommit => &[MEMBERSHIPS_AGREE],
+        NodeMutant::RecoveryKeepsOldIdentity => &[MEMBERSHIPS_AGREE],
+        NodeMutant::LearnerCountedInQuorum => &[
+            ELECTED_BY_A_QUORUM,
             COMMITTED_ENTRIES_NEVER_CHANGE,
             EQUAL_STATES,
+            SERVES_NOTHING_OLDER,
+            CURRENT_WHEN_ASKED,
             LINEARIZABLE,
-            ALL_NODES_HAVE_IT,
+            REVISIONS_IN_ORDER,
             INVARIANT_BROKEN,
         ],
         // What was acknowledged is lost, or was never held by a quorum.

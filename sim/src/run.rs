@@ -7,17 +7,19 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use madsim::time::{Instant, sleep};
 use quorate_jepsen::checker::Limits;
+use quorate_replica::MembersView;
 
 use crate::cluster::Cluster;
 use crate::environment::SimulatedEnvironment;
 use crate::environment::simulation::simulate;
 use crate::mutants;
 use crate::nemesis;
+use crate::operator::{self, Operator};
 use crate::oracles::Violation;
 use crate::oracles::agreement::{Agreement, Found};
 use crate::oracles::linearizability::{self, Search};
@@ -34,6 +36,10 @@ pub const CLUSTERS_FORM: &str = "a new cluster is ready in time";
 pub const SERVICE_RETURNS: &str = "every node serves again in time after healing";
 /// The property of a healed cluster's states.
 pub const STATES_CONVERGE: &str = "all nodes come to one state in time after healing";
+/// The property of a healed cluster's members.
+pub const MEMBERS_SETTLE: &str = "what was asked of the members is done in time after healing";
+/// The property of a healed cluster's former members.
+pub const REMOVED_NODES_STOP: &str = "a removed node stops in time";
 /// The property of all code: its assertions hold.
 pub const INVARIANT_BROKEN: &str = "invariant broken";
 
@@ -42,6 +48,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(900);
 const FORMATION_LIMIT: Duration = Duration::from_secs(15);
 /// A client's connection through a healed link may still wait for a repetition of what was lost.
 const SERVICE_LIMIT: Duration = Duration::from_secs(10);
+/// A node that was removed while it was down, or cut off, has to find out. A member may have to catch up.
+const SETTLING_LIMIT: Duration = Duration::from_secs(25);
 const CONVERGENCE_LIMIT: Duration = Duration::from_secs(10);
 /// How long clients may take to come to the least number of operations once all is well.
 const OPERATIONS_LIMIT: Duration = Duration::from_secs(120);
@@ -72,7 +80,7 @@ pub fn run(plan: &Plan, directory: &Path, recorder: &Arc<Recorder>) -> Result<()
     let simulation = || {
         simulate(plan.seed, TIME_LIMIT, || async {
             // `None`: a violation has ended the run.
-            let _ = Run { plan, recorder }.scenario(directory).await;
+            let _ = Run { plan, recorder, members: OnceLock::new() }.scenario(directory).await;
         });
     };
     if let Err(panic) = catch_unwind(AssertUnwindSafe(simulation)) {
@@ -84,6 +92,7 @@ pub fn run(plan: &Plan, directory: &Path, recorder: &Arc<Recorder>) -> Result<()
     }
     // Whoever judges must not have the bug that is judged.
     mutants::activate(None);
+    recorder.judge_elections();
     recorder.judge_store().map_err(|missing| NotChecked::new(missing.to_string()))?;
     if recorder.has_violation() {
         return Ok(());
@@ -114,6 +123,8 @@ fn observed(recorder: &Recorder) -> Observed {
 struct Run<'a> {
     plan: &'a Plan,
     recorder: &'a Arc<Recorder>,
+    /// The members in the end.
+    members: OnceLock<Vec<u64>>,
 }
 
 impl Run<'_> {
@@ -132,6 +143,7 @@ impl Run<'_> {
         let mut workload = Workload::start(self.plan, cluster, self.recorder);
         self.suffer(cluster).await?;
         workload.calm().await;
+        self.settle(cluster).await?;
         self.restore_settings(cluster).await?;
         let mut keys: Vec<Vec<u8>> = (0..self.plan.workload.keys).map(key_name).collect();
         keys.extend(self.serve(cluster).await?);
@@ -170,6 +182,9 @@ impl Run<'_> {
 
     /// The members that are not broken for ever.
     fn sound_members(&self) -> Vec<u64> {
+        if let Some(members) = self.members.get() {
+            return members.clone();
+        }
         let is_sound =
             |member: &u64| !self.plan.broken_for_ever.iter().any(|broken| broken.member == *member);
         (1..=self.plan.members).filter(is_sound).collect()
@@ -196,6 +211,8 @@ impl Run<'_> {
             faults.push(madsim::task::spawn(fault));
         }
         let until = Instant::now() + Duration::from_millis(self.plan.workload.duration_ms);
+        let operator = Operator::new(cluster.clone(), self.recorder.clone()).work(self.plan.clone());
+        faults.push(madsim::task::spawn(operator));
         let is_over = || Instant::now() >= until && faults.iter().all(madsim::task::JoinHandle::is_finished);
         self.wait(TIME_LIMIT, is_over).await?;
         for (position, broken) in self.plan.broken_for_ever.iter().enumerate() {
@@ -206,6 +223,61 @@ impl Run<'_> {
         Some(())
     }
 
+    /// All that was asked of the members is done, and whoever has been removed has gone.
+    async fn settle(&self, cluster: &Arc<Cluster>) -> Option<()> {
+        if self.plan.changes.is_empty() {
+            return Some(());
+        }
+        let deadline = Instant::now() + SETTLING_LIMIT;
+        loop {
+            if self.recorder.has_violation() {
+                return None;
+            }
+            let view = operator::members(cluster, self.recorder).await;
+            let unsettled = match &view {
+                None => Some((MEMBERS_SETTLE, "nobody says who the members are".to_owned())),
+                Some(view) => self.unsettled(cluster, view),
+            };
+            match (unsettled, view) {
+                (None, Some(view)) => {
+                    let members: Vec<u64> = view.members.iter().map(|known| known.member).collect();
+                    self.say(format_args!("the members are {members:?}"));
+                    self.members.set(members).expect("members settle once");
+                    return Some(());
+                }
+                (Some((property, what)), view) if Instant::now() >= deadline => {
+                    return self.convict(property, format!("after {SETTLING_LIMIT:?}: {what}: {view:?}"));
+                }
+                _ => sleep(WATCH_INTERVAL).await,
+            }
+        }
+    }
+
+    /// What is left to do, by the leader's view of the members.
+    fn unsettled(&self, cluster: &Cluster, view: &MembersView) -> Option<(&'static str, String)> {
+        if view.is_joint {
+            return Some((MEMBERS_SETTLE, "the voters are still being changed".to_owned()));
+        }
+        let statuses = self.recorder.statuses();
+        for known in &view.members {
+            let member = known.member;
+            let name = self.recorder.node_on(member);
+            let runs = known
+                .node
+                .is_some_and(|node| (node.member, node.incarnation) == (name.member, name.incarnation));
+            if !view.is_settled(member) || !runs || !statuses.contains_key(&member) {
+                return Some((MEMBERS_SETTLE, format!("member {member} is not what it is wanted to be")));
+            }
+        }
+        let is_member = |member: u64| view.members.iter().any(|known| known.member == member);
+        let left_over = cluster.members().find(|member| cluster.is_in_use(*member) && !is_member(*member))?;
+        let node = self.recorder.node_on(left_over);
+        match self.recorder.is_removed(node) {
+            true => Some((REMOVED_NODES_STOP, format!("{node} runs"))),
+            false => Some((MEMBERS_SETTLE, format!("{node} has not become a member"))),
+        }
+    }
+
     /// Whoever keeps the store undoes what keeps others from their work.
     async fn restore_settings(&self, cluster: &Cluster) -> Option<()> {
         let deadline = Instant::now() + SERVICE_LIMIT;
@@ -213,7 +285,7 @@ impl Run<'_> {
         let patience_ms = PROBE_PATIENCE.as_millis() as u64;
         let (recorder, members) = (self.recorder.clone(), self.sound_members());
         let mut keeper =
-            StoreClient::probe(environment, recorder.clone(), KEEPER, self.plan.members, patience_ms);
+            StoreClient::probe(environment, recorder.clone(), KEEPER, self.plan.machines(), patience_ms);
         let restored = client_machine(KEEPER).spawn(async move {
             for member in members.iter().cycle() {
                 if keeper.restore_settings(*member).await {

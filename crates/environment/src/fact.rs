@@ -11,6 +11,26 @@
 /// What a node has just made true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact<'a> {
+    /// A node's data directory is open: who it is.
+    Opened {
+        /// Its member number.
+        member: u64,
+        /// The incarnation of its directory.
+        incarnation: u64,
+    },
+    /// The node goes by this membership, which is committed.
+    Members {
+        /// The Raft group.
+        group: u32,
+        /// The term in which the entry with the membership was proposed.
+        term: u64,
+        /// Its place in the log.
+        index: u64,
+        /// Member and incarnation of each voter: of the old and the new ones, while they change.
+        voters: &'a [Vec<(u64, u64)>],
+        /// Member and incarnation of every node in it, whether it votes or not.
+        nodes: &'a [(u64, u64)],
+    },
     /// A vote is on disk, and will be answered.
     Voted {
         /// The Raft group.

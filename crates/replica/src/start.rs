@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::SnapshotPolicy;
-use quorate_consensus::{GroupId, Member};
-use quorate_environment::Environment;
+use quorate_consensus::{GroupId, Member, NodeId};
+use quorate_environment::{Environment, Fact};
 use quorate_peer::{PeerNetworkFactory, Peers, serve};
 use quorate_storage::{DataDirectory, OpenError, Storage};
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,8 @@ pub(crate) async fn start<E: Environment>(
     let group = GroupId::FIRST;
     let own_peer_address = own_peer_address(&options)?;
     let directory = Arc::new(DataDirectory::open(&environment, &options.data_directory, options.member)?);
+    let NodeId { member, incarnation } = directory.node_id();
+    environment.witness(|| Some(Fact::Opened { member, incarnation }));
     let member = Member::new(own_peer_address, options.client_url.clone());
     let gate =
         Arc::new(Gate::new(directory.clone(), member, options.initial_cluster.iter().cloned().collect()));

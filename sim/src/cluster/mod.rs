@@ -5,13 +5,15 @@
 //! environments close when its tasks are dropped, as a process's do when it dies.
 
 mod links;
+mod machines;
 mod node;
+mod orders;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -26,6 +28,9 @@ use self::links::Links;
 pub use self::links::{Link, Weather};
 pub use self::node::NODES_RUN;
 use self::node::{NodeSetup, NodeWitness, Stop};
+pub use self::node::{ONLY_REMOVED_NODES_LEAVE, REMOVED_NODES_STAY_AWAY};
+use self::orders::Orders;
+pub use self::orders::{Obeyed, Order};
 use crate::environment::clock::{self, Clock};
 use crate::environment::{DiskLatency, SimulatedEnvironment, SimulatedNetwork};
 use crate::oracles::Violation;
@@ -56,8 +61,10 @@ const SCRUB_PAUSE: Duration = Duration::from_secs(4);
 enum NodeState {
     /// It runs.
     Up,
-    /// A fault has it in its hands.
+    /// A fault, or the operator, has it in its hands.
     Claimed,
+    /// Nothing runs on its machine.
+    Idle,
 }
 
 /// The nodes of a run.
@@ -90,8 +97,9 @@ pub fn client_address(member: u64) -> String {
     format!("{}:{CLIENT_PORT}", machine(member))
 }
 
-fn peer_address(member: u64) -> String {
-    format!("{}:{PEER_PORT}", machine(member))
+/// Where peers reach a member that has moved so many times.
+fn peer_address(member: u64, moves: u16) -> String {
+    format!("{}:{}", machine(member), PEER_PORT + moves)
 }
 
 /// A disk's latency as a plan says it.
@@ -112,7 +120,7 @@ impl Cluster {
         let handle = Handle::current();
         let disk = latency(&plan.disk);
         let mut nodes = BTreeMap::new();
-        for member in 1..=plan.members {
+        for member in 1..=plan.machines() {
             let witness = Arc::new(NodeWitness { member, recorder: recorder.clone() });
             let environment = SimulatedEnvironment::new(network.clone()).with_witness(witness);
             environment.set_disk_latency(disk);
@@ -123,7 +131,13 @@ impl Cluster {
                 member,
                 environment,
                 client_address: client_address(member),
-                options: replica_options(plan, member, data_directory),
+                options: Mutex::new(replica_options(plan, member, data_directory.clone())),
+                data_directory,
+                orders: Orders::default(),
+                moves: AtomicU16::new(0),
+                is_idle: AtomicBool::new(member > plan.members),
+                has_left: AtomicBool::new(false),
+                refusal_expected: AtomicBool::new(false),
                 recorder: recorder.clone(),
                 stop: Mutex::new(Stop::default()),
                 stops_excused: AtomicBool::new(false),
@@ -138,7 +152,8 @@ impl Cluster {
             nodes.insert(member, ClusterNode { id: node.id(), setup, drift_ppm: clock.drift_ppm });
         }
         let ids = nodes.iter().map(|(member, node)| (*member, node.id)).collect();
-        let states = nodes.keys().map(|member| (*member, NodeState::Up)).collect();
+        let first_state = |member: u64| if member > plan.members { NodeState::Idle } else { NodeState::Up };
+        let states = nodes.keys().map(|member| (*member, first_state(*member))).collect();
         let links = Mutex::new(Links::new(ids, plan.network));
         Ok(Self {
             handle,
@@ -161,16 +176,29 @@ impl Cluster {
         &self.network
     }
 
-    /// Takes a running node into a fault's hands. False if another fault has it.
+    /// Takes a running node into a fault's hands. False if another fault has it, or if it does not run.
     pub fn claim(&self, member: u64) -> bool {
-        let mut states = self.lock_states();
-        let state = states.get_mut(&member).expect("the member exists");
-        std::mem::replace(state, NodeState::Claimed) == NodeState::Up
+        self.take(member, NodeState::Up)
     }
 
     /// Gives a node back that runs again.
     pub fn release(&self, member: u64) {
         self.lock_states().insert(member, NodeState::Up);
+    }
+
+    /// Takes a machine that is in this state. One whose node has left is idle.
+    fn take(&self, member: u64, wanted: NodeState) -> bool {
+        let has_left = self.nodes[&member].setup.has_left.load(Ordering::Relaxed);
+        let mut states = self.lock_states();
+        let state = states.get_mut(&member).expect("the member exists");
+        if *state == NodeState::Up && has_left {
+            *state = NodeState::Idle;
+        }
+        if *state != wanted {
+            return false;
+        }
+        *state = NodeState::Claimed;
+        true
     }
 
     fn lock_states(&self) -> MutexGuard<'_, BTreeMap<u64, NodeState>> {
@@ -290,6 +318,7 @@ impl Cluster {
     /// Starts a node that was killed.
     pub fn boot(&self, member: u64) {
         let node = &self.nodes[&member];
+        node.setup.is_idle.store(false, Ordering::Relaxed);
         remove_lock_files(node.setup.directory()).expect("the data directory can be listed");
         node.setup.renew_stop();
         self.network.restore_power(machine(member));
@@ -378,10 +407,10 @@ fn replica_options(plan: &Plan, member: u64, data_directory: PathBuf) -> Replica
     ReplicaOptions {
         member,
         data_directory,
-        peer_listen: peer_address(member),
+        peer_listen: peer_address(member, 0),
         client_url: format!("http://{}", client_address(member)),
         peer_address: None,
-        initial_cluster: (1..=plan.members).map(|member| (member, peer_address(member))).collect(),
+        initial_cluster: (1..=plan.members).map(|member| (member, peer_address(member, 0))).collect(),
         join: Vec::new(),
         stays_learner: false,
         proposal_bytes_in_flight_max: PROPOSAL_BYTES_IN_FLIGHT_MAX,

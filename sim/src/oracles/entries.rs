@@ -46,6 +46,11 @@ impl Entries {
         Err(Violation::new(COMMITTED_ENTRIES_NEVER_CHANGE, evidence))
     }
 
+    /// The term of the entry at `index`, if one was applied there.
+    pub fn term(&self, index: u64) -> Option<u64> {
+        self.by_index.get(&index).map(|entry| entry.term)
+    }
+
     /// How many entries were applied.
     pub fn count(&self) -> u64 {
         self.by_index.len() as u64

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | [`linearizability`] | every answer fits one order of all operations | Herlihy and Wing 1990 |
 //! | [`leaders`] | at most one leader a term | Election Safety, Raft paper figure 3 |
+//! | [`members`] | a majority of the voters elects; all go by the same members | Raft dissertation chapter 4 |
 //! | [`votes`] | a node votes once a term and does not forget | Raft paper section 5.2, figure 2 |
 //! | [`entries`] | a committed entry never changes | State Machine Safety, Raft paper figure 3 |
 //! | [`digests`] | equal states at equal index | replicas are deterministic; etcd #13766 |
@@ -23,6 +24,7 @@ pub mod digests;
 pub mod entries;
 pub mod leaders;
 pub mod linearizability;
+pub mod members;
 pub mod served;
 pub mod store;
 mod timeline;

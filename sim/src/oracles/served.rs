@@ -19,6 +19,11 @@ pub struct Served {
 }
 
 impl Served {
+    /// The disk of `member` has been wiped: whoever runs there from now on is another node.
+    pub fn forget(&mut self, member: u64) {
+        self.of_members.remove(&member);
+    }
+
     /// A read that was sent to `member` at `invoked_ns` has been answered, now, from the state at
     /// `revision`.
     pub fn observe(&mut self, member: u64, invoked_ns: u64, completed_ns: u64, revision: u64) -> Judgement {

@@ -16,17 +16,17 @@ struct Vote {
     leads: bool,
 }
 
-/// The newest vote of each member, whose data directory outlives the processes on it.
+/// The newest vote of each node, whose data directory outlives the processes on it.
 #[derive(Debug, Default)]
 pub struct Votes {
-    newest: BTreeMap<u64, Vote>,
+    newest: BTreeMap<NodeName, Vote>,
 }
 
 impl Votes {
-    /// `member` has written a vote down and is about to act on it.
-    pub fn observe(&mut self, member: u64, term: u64, candidate: NodeName, leads: bool) -> Judgement {
+    /// `voter` has written a vote down and is about to act on it.
+    pub fn observe(&mut self, voter: NodeName, term: u64, candidate: NodeName, leads: bool) -> Judgement {
         let vote = Vote { term, candidate, leads };
-        let Some(before) = self.newest.insert(member, vote) else { return Ok(()) };
+        let Some(before) = self.newest.insert(voter, vote) else { return Ok(()) };
         // Within a term one may learn that another candidate than one's own was elected; nothing else.
         let is_kept = term > before.term
             || (term == before.term && (leads || !before.leads) && (candidate == before.candidate || leads));
@@ -37,7 +37,7 @@ impl Votes {
             let what = if vote.leads { "accepts the leader" } else { "votes for" };
             format!("{what} {} in term {}", vote.candidate, vote.term)
         };
-        let evidence = format!("n{member} {}, but before that it {}", describe(vote), describe(before));
+        let evidence = format!("{voter} {}, but before that it {}", describe(vote), describe(before));
         Err(Violation::new(VOTES_ARE_KEPT, evidence))
     }
 }
@@ -53,10 +53,10 @@ mod tests {
     #[track_caller]
     fn check(first: (u64, u64, bool), second: (u64, u64, bool), is_kept: bool) {
         let mut votes = Votes::default();
-        assert_eq!(votes.observe(1, first.0, node(first.1), first.2), Ok(()));
-        let judgement = votes.observe(1, second.0, node(second.1), second.2);
+        assert_eq!(votes.observe(node(1), first.0, node(first.1), first.2), Ok(()));
+        let judgement = votes.observe(node(1), second.0, node(second.1), second.2);
         assert_eq!(judgement.is_ok(), is_kept, "{first:?} then {second:?}: {judgement:?}");
-        assert_eq!(votes.observe(2, 1, node(3), false), Ok(()), "another node votes for itself");
+        assert_eq!(votes.observe(node(2), 1, node(3), false), Ok(()), "another node votes for itself");
     }
 
     #[test]

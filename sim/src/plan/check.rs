@@ -36,8 +36,9 @@ pub(super) fn check(plan: &Plan) -> Result<(), String> {
     if plan.version != PLAN_VERSION {
         return Err(format!("the plan has version {}, this program runs {PLAN_VERSION}", plan.version));
     }
-    if plan.members == 0 || plan.members > MEMBERS_MAX {
-        return Err(format!("a cluster of {} members cannot be simulated", plan.members));
+    if plan.members == 0 || plan.members > MEMBERS_MAX || plan.spares > MEMBERS_MAX - plan.members {
+        let Plan { members, spares, .. } = plan;
+        return Err(format!("a cluster of {members} members and {spares} spares cannot be simulated"));
     }
     check_network("the network", &plan.network)?;
     check_disk(&plan.disk)?;
@@ -50,7 +51,25 @@ pub(super) fn check(plan: &Plan) -> Result<(), String> {
         at_most("duration_ms", planned.duration_ms, DURATION_MS_MAX).map_err(of_fault)?;
         check_fault(plan, &planned.fault).map_err(of_fault)?;
     }
+    check_changes(plan)?;
     check_broken(plan)
+}
+
+fn check_changes(plan: &Plan) -> Result<(), String> {
+    for (position, planned) in plan.changes.iter().enumerate() {
+        let of_change = |reason| format!("change {position} ({}): {reason}", planned.change.name());
+        at_most("at_ms", planned.at_ms, DURATION_MS_MAX).map_err(of_change)?;
+        at_most("cut_after_ms", planned.cut_after_ms.unwrap_or(0), DURATION_MS_MAX).map_err(of_change)?;
+        for target in planned.change.targets() {
+            if let Target::Member(member) = target {
+                check_machine(plan, member).map_err(of_change)?;
+            }
+        }
+    }
+    if !plan.changes.is_empty() && !plan.broken_for_ever.is_empty() {
+        return Err("nothing stays broken where members change: it might be a majority".to_owned());
+    }
+    Ok(())
 }
 
 fn check_workload(plan: &Plan) -> Result<(), String> {
@@ -70,7 +89,7 @@ fn check_workload(plan: &Plan) -> Result<(), String> {
     for (position, client) in workload.clients.iter().enumerate() {
         let of_client = |reason| format!("client {position}: {reason}");
         if let Some(home) = client.home {
-            check_member(plan, home).map_err(of_client)?;
+            check_machine(plan, home).map_err(of_client)?;
         }
         between("patience_ms", client.patience_ms, 1, TIMEOUT_MS_MAX).map_err(of_client)?;
         between("server_timeout_ms", client.server_timeout_ms, 1, TIMEOUT_MS_MAX).map_err(of_client)?;
@@ -87,7 +106,7 @@ fn check_workload(plan: &Plan) -> Result<(), String> {
 
 fn check_store_client(plan: &Plan, client: &StoreClientPlan) -> Result<(), String> {
     if let Some(home) = client.home {
-        check_member(plan, home)?;
+        check_machine(plan, home)?;
     }
     between("patience_ms", client.patience_ms, 1, TIMEOUT_MS_MAX)?;
     between("server_timeout_ms", client.server_timeout_ms, 1, TIMEOUT_MS_MAX)?;
@@ -170,7 +189,7 @@ fn check_clocks(plan: &Plan) -> Result<(), String> {
     let clocks = &plan.clocks;
     at_most("drift_ppm_max", clocks.drift_ppm_max, DRIFT_PPM_MAX)?;
     for clock in &clocks.of_members {
-        check_member(plan, clock.member)?;
+        check_machine(plan, clock.member)?;
         check_drift(clocks, clock.drift_ppm)?;
         at_most("wall_ahead_ms", clock.wall_ahead_ms.unsigned_abs(), WALL_AHEAD_MS_MAX)?;
         at_most("uptime_ms", clock.uptime_ms, NUMBER_MAX)?;
@@ -207,11 +226,11 @@ fn check_replica(replica: &ReplicaPlan) -> Result<(), String> {
 fn check_fault(plan: &Plan, fault: &Fault) -> Result<(), String> {
     for target in fault.targets() {
         if let Target::Member(member) = target {
-            check_member(plan, member)?;
+            check_machine(plan, member)?;
         }
     }
     match fault {
-        Fault::Split { side } => side.iter().try_for_each(|member| check_member(plan, *member)),
+        Fault::Split { side } => side.iter().try_for_each(|member| check_machine(plan, *member)),
         Fault::Loss { percent } => at_most("percent", *percent, 100),
         Fault::Delay { latency_min_us, latency_max_us } => {
             let delay = NetworkPlan { latency_min_us: *latency_min_us, latency_max_us: *latency_max_us };
@@ -239,6 +258,10 @@ fn check_broken(plan: &Plan) -> Result<(), String> {
 
 fn check_member(plan: &Plan, member: u64) -> Result<(), String> {
     if (1..=plan.members).contains(&member) { Ok(()) } else { Err(format!("there is no member {member}")) }
+}
+
+fn check_machine(plan: &Plan, member: u64) -> Result<(), String> {
+    if (1..=plan.machines()).contains(&member) { Ok(()) } else { Err(format!("there is no member {member}")) }
 }
 
 fn at_most(name: &str, number: u64, most: u64) -> Result<(), String> {

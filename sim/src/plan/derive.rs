@@ -4,6 +4,7 @@
 //! everything happens a little is a run in which nothing happens enough; half of the kinds, chosen
 //! anew for each seed, reach combinations that all of them together never would.
 
+use super::derive_changes::changes;
 use super::derive_clocks::{clocks, put_clock_faults};
 use super::derive_store::store_clients;
 use super::dice::Dice;
@@ -22,13 +23,15 @@ const STORE_STREAM: u64 = u64::MAX - 1;
 const DAMAGE_STREAM: u64 = u64::MAX - 2;
 /// The dice of clocks.
 const CLOCK_STREAM: u64 = u64::MAX - 3;
+/// The dice of changes of members.
+const CHANGE_STREAM: u64 = u64::MAX - 4;
 /// The least number of operations that a run must see answered.
 const OPERATIONS_MIN: u64 = 300;
 
 /// The plan of `seed`.
 pub fn derive(seed: u64) -> Plan {
     let mut dice = Dice::new(seed, PLAN_STREAM);
-    let members = dice.pick(&[3, 3, 3, 3, 3, 3, 3, 3, 5, 1]);
+    let members = dice.pick(&[3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 5, 1, 7]);
     let duration_ms = dice.range(30_000..=34_000);
     let mut faults = faults(&mut dice, members, duration_ms);
     let mut later_dice = Dice::new(seed, LATER_STREAM);
@@ -36,7 +39,8 @@ pub fn derive(seed: u64) -> Plan {
     put_disk_errors(&mut later_dice, members, &mut faults);
     flip_bits(&mut Dice::new(seed, DAMAGE_STREAM), (members, duration_ms), &mut faults);
     let mut clock_dice = Dice::new(seed, CLOCK_STREAM);
-    let clocks = clocks(&mut clock_dice, members);
+    let (spares, changes) = changes(&mut Dice::new(seed, CHANGE_STREAM), members, duration_ms);
+    let clocks = clocks(&mut clock_dice, members + spares);
     put_clock_faults(&mut clock_dice, (members, duration_ms), &clocks, &mut faults);
     let network = network(&mut dice);
     let disk = disk(&mut dice);
@@ -44,17 +48,24 @@ pub fn derive(seed: u64) -> Plan {
     let mut workload = workload(&mut dice, members, duration_ms);
     let mut store_dice = Dice::new(seed, STORE_STREAM);
     workload.store_clients = store_clients(&mut store_dice, members, workload.value_bytes_max);
+    let mut broken_for_ever = broken(&mut dice, members);
+    if !changes.is_empty() {
+        // Which nodes are a minority in the end is not known.
+        broken_for_ever.clear();
+    }
     Plan {
         version: PLAN_VERSION,
         seed,
         members,
+        spares,
         network,
         disk,
         clocks,
         replica,
         workload,
-        broken_for_ever: broken(&mut dice, members),
+        broken_for_ever,
         faults,
+        changes,
     }
 }
 

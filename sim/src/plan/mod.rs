@@ -7,9 +7,11 @@
 //! Randomness in here comes from a generator of our own ([`dice`]), not from the simulated world's, so
 //! that how the world draws its numbers does not change what is planned.
 
+pub mod changes;
 mod check;
 pub mod clocks;
 pub mod derive;
+mod derive_changes;
 mod derive_clocks;
 mod derive_store;
 pub mod dice;
@@ -19,6 +21,7 @@ pub mod workload;
 
 use serde::{Deserialize, Serialize};
 
+pub use changes::{Change, PlannedChange};
 pub use clocks::{ClockPlan, ClocksPlan};
 pub use derive::derive;
 pub use faults::{Fault, PlannedFault, Target};
@@ -36,8 +39,12 @@ pub struct Plan {
     pub version: u32,
     /// The seed of everything that the plan leaves open: the order of tasks, latencies, entropy.
     pub seed: u64,
-    /// How many nodes there are. They are members 1 to this.
+    /// How many nodes form the cluster. They are members 1 to this.
     pub members: u64,
+    /// How many more machines stand ready to join it, with the numbers above. Plans from before there were such
+    /// do not say.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spares: u64,
     /// How the network is when nothing is wrong with it.
     pub network: NetworkPlan,
     /// How the disks are when nothing is wrong with them.
@@ -51,6 +58,9 @@ pub struct Plan {
     pub workload: WorkloadPlan,
     /// What goes wrong, and when.
     pub faults: Vec<PlannedFault>,
+    /// What an operator does to the members, one after the other. Plans from before there were such do not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<PlannedChange>,
     /// What stays broken when the rest is healed: a minority.
     pub broken_for_ever: Vec<Broken>,
 }
@@ -138,7 +148,16 @@ pub enum BrokenHow {
     Deaf,
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl Plan {
+    /// The number of machines for nodes. They are numbered from 1 on, as the members that run on them are.
+    pub fn machines(&self) -> u64 {
+        self.members + self.spares
+    }
+
     /// Refuses a plan that cannot be run.
     pub fn check(&self) -> Result<(), String> {
         check::check(self)

@@ -3,6 +3,7 @@
 //! Nodes, clients and the nemesis tell the recorder what happens; it stamps each event with the virtual
 //! time and hands it to the oracles that want it. The first violation ends the run.
 
+mod members;
 mod store;
 pub mod trace;
 
@@ -17,11 +18,13 @@ use quorate_jepsen::history::{NemesisEvent, OperationIndex};
 use quorate_jepsen::store::{StoreAnswer, StoreCall, StoreHistory};
 use quorate_replica::{Role, Status};
 
+use self::members::{CHANGES, membership};
 use self::trace::{Trace, TraceSink};
 use crate::oracles::ages::Ages;
 use crate::oracles::digests::Digests;
 use crate::oracles::entries::Entries;
 use crate::oracles::leaders::Leaders;
+use crate::oracles::members::Members;
 use crate::oracles::served::Served;
 use crate::oracles::store::{self as store_oracle, Coverage, LogEntry};
 use crate::oracles::votes::Votes;
@@ -93,12 +96,15 @@ struct Seen {
     last_time_ns: u64,
     leaders: Leaders,
     votes: Votes,
+    members: Members,
     entries: Entries,
     digests: Digests,
     served: Served,
     ages: Ages,
     store: store_oracle::Seen,
     coverage: Coverage,
+    /// What of the changes of members was met, and how often.
+    changes: Coverage,
 }
 
 /// What a run came to, in numbers.
@@ -126,7 +132,7 @@ pub struct Summary {
     pub entries: u64,
     /// Indexes at which a node's state stood.
     pub stands: u64,
-    /// What of the store was met, and how often.
+    /// What of the store, and of changes of members, was met, and how often.
     pub coverage: Coverage,
 }
 
@@ -146,12 +152,14 @@ impl Recorder {
                 last_time_ns: 0,
                 leaders: Leaders::default(),
                 votes: Votes::default(),
+                members: Members::default(),
                 entries: Entries::default(),
                 digests: Digests::default(),
                 served: Served::default(),
                 ages: Ages::with_drift(drift_ppm_max),
                 store: store_oracle::Seen::default(),
                 coverage: Coverage::default(),
+                changes: CHANGES.into_iter().map(|event| (event, 0)).collect(),
             }),
         }
     }
@@ -322,6 +330,8 @@ impl Recorder {
         seen.judge(now_ns, judgement);
         let judgement = seen.ages.observe_linearizable(member, invoked_ns, revision);
         seen.judge(now_ns, judgement);
+        let judgement = seen.members.read(member, invoked_ns);
+        seen.judge(now_ns, judgement);
     }
 
     /// A stale read, sent at `invoked_ns`, was answered by `member` from the state at `revision`, which is
@@ -372,7 +382,12 @@ impl Recorder {
             terms: seen.leaders.terms(),
             entries: seen.entries.count(),
             stands: seen.digests.count(),
-            coverage: seen.coverage.clone(),
+            coverage: seen
+                .coverage
+                .iter()
+                .chain(&seen.changes)
+                .map(|(event, times)| (*event, *times))
+                .collect(),
         }
     }
 
@@ -398,11 +413,26 @@ impl Seen {
     fn fact(&mut self, now_ns: u64, member: u64, fact: Fact<'_>) {
         let who = format_args!("n{member}");
         match fact {
+            Fact::Opened { member, incarnation } => {
+                let node = NodeName { member, incarnation };
+                self.say(now_ns, who, format_args!("is {node}"));
+                let judgement = self.members.opened(node);
+                self.judge(now_ns, judgement);
+            }
+            Fact::Members { term, index, voters, nodes, .. } => {
+                let membership = membership(term, voters, nodes);
+                self.say(now_ns, who, format_args!("goes by the members of {index}: {membership}"));
+                let entry_term = self.entries.term(index);
+                let judgement = self.members.show(now_ns, member, index, membership, entry_term);
+                self.judge(now_ns, judgement);
+            }
             Fact::Voted { term, candidate, leads, .. } => {
                 let candidate = NodeName { member: candidate.0, incarnation: candidate.1 };
+                self.members.voted(member, term, candidate, leads);
                 let what = if leads { "accepts leader" } else { "votes for" };
                 self.say(now_ns, who, format_args!("{what} {candidate} of term {term}"));
-                let judgement = self.votes.observe(member, term, candidate, leads);
+                let voter = self.members.on(member);
+                let judgement = self.votes.observe(voter, term, candidate, leads);
                 self.judge(now_ns, judgement);
                 if leads {
                     let judgement = self.leaders.observe(member, term, candidate);
@@ -418,6 +448,8 @@ impl Seen {
                 });
                 let judgement = self.entries.observe(member, index, term, proposal);
                 self.judge(now_ns, judgement);
+                let judgement = self.members.applied(index, term);
+                self.judge(now_ns, judgement);
             }
             Fact::Stands { term, index, revision, digest, .. } => {
                 self.say(
@@ -427,6 +459,7 @@ impl Seen {
                         "stands at {index} of term {term}, revision {revision}, digest {digest:032x}"
                     ),
                 );
+                self.members.stands(member, index);
                 self.store.states.entry(index).or_insert((revision, digest));
                 let judgement = self.digests.observe(member, index, term, revision, digest);
                 self.judge(now_ns, judgement);

@@ -59,8 +59,13 @@ impl Workload {
                 Duration::from_millis(client_plan.server_timeout_ms),
             );
             let dice = Dice::new(plan.seed, number);
-            let work =
-                client.work(client_plan.clone(), workload.clone(), plan.members, dice, signals.stop.clone());
+            let work = client.work(
+                client_plan.clone(),
+                workload.clone(),
+                plan.machines(),
+                dice,
+                signals.stop.clone(),
+            );
             clients.push(client_machine(number).spawn(work));
         }
         let mut disturbers = Vec::new();
@@ -70,7 +75,7 @@ impl Workload {
             let (dice, signals) = (Dice::new(plan.seed, number), signals.clone());
             let (recorder, client_plan) = (recorder.clone(), client_plan.clone());
             let client =
-                StoreClient::new(environment, recorder, number, plan.members, client_plan, dice, signals);
+                StoreClient::new(environment, recorder, number, plan.machines(), client_plan, dice, signals);
             let work = client_machine(number).spawn(client.work());
             if disturbs { disturbers.push(work) } else { clients.push(work) }
         }

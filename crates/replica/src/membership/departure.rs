@@ -2,9 +2,9 @@
 
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft_rt::{AsyncRuntime, Select2};
-use quorate_consensus::Wanted;
-use quorate_environment::Environment;
+use quorate_consensus::{GroupId, NodeId, StoredMembership, Wanted};
 use quorate_environment::mutant::{self, Mutant};
+use quorate_environment::{Environment, Fact};
 use tokio_util::sync::CancellationToken;
 
 use super::requests::known_membership;
@@ -23,6 +23,7 @@ pub(crate) async fn watch_membership<E: Environment>(replica: Replica<E>, shutdo
         if seen != Some(*stored.log_id()) {
             seen = Some(*stored.log_id());
             inner.gate.note_membership(&stored);
+            tell(&inner.environment, inner.group, &stored);
             let own = stored.membership().get_node(&me);
             let voters = stored.membership().get_joint_config();
             let votes = voters.iter().any(|voters| voters.contains(&me));
@@ -40,6 +41,25 @@ pub(crate) async fn watch_membership<E: Environment>(replica: Replica<E>, shutdo
             Select2::Second(Ok(())) => {}
         }
     }
+}
+
+/// Lets the world witness a membership that this node goes by.
+fn tell<E: Environment>(environment: &E, group: GroupId, stored: &StoredMembership) {
+    let Some(log_id) = stored.log_id() else { return };
+    let name = |node: &NodeId| (node.member, node.incarnation);
+    let membership = stored.membership();
+    let voters: Vec<Vec<_>> =
+        membership.get_joint_config().iter().map(|voters| voters.iter().map(name).collect()).collect();
+    let nodes: Vec<_> = membership.nodes().map(|(node, _)| name(node)).collect();
+    environment.witness(|| {
+        Some(Fact::Members {
+            group: group.0,
+            term: log_id.committed_leader_id().term,
+            index: log_id.index(),
+            voters: &voters,
+            nodes: &nodes,
+        })
+    });
 }
 
 impl<E: Environment> Replica<E> {

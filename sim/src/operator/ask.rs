@@ -1,0 +1,79 @@
+//! Asking nodes for a change until it is begun, and watching it.
+
+use madsim::time::{Instant, sleep};
+use quorate_replica::{MemberChange, MemberError, MembersView};
+
+use super::{INTERVAL, ORDER_TIMEOUT, Operator, PATIENCE, Skipped, members};
+use crate::cluster::{Obeyed, Order};
+
+impl Operator {
+    /// Who the members are, as soon as a leader can say.
+    pub(super) async fn members(&self) -> Result<MembersView, Skipped> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(view) = members(&self.cluster, &self.recorder).await {
+                return Ok(view);
+            }
+            sleep(INTERVAL).await;
+        }
+        Err("nobody says who the members are")
+    }
+
+    /// Asks for a change until it is written down, or refused for good. With `insists` also a refusal is
+    /// followed by another attempt, while patience lasts.
+    pub(super) async fn ask(&mut self, change: MemberChange, insists: bool) -> Result<MembersView, Skipped> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut why = "nobody answers";
+        while Instant::now() < deadline {
+            match self.ask_once(change).await {
+                Some(Ok(view)) => return Ok(view),
+                Some(Err(error)) => {
+                    self.say(format_args!("{change:?} is answered: {error}"));
+                    if is_refusal(&error) {
+                        self.recorder.met("changes refused");
+                        why = "it is refused";
+                        if !insists {
+                            break;
+                        }
+                    }
+                }
+                None => {}
+            }
+            sleep(INTERVAL).await;
+        }
+        Err(why)
+    }
+
+    /// Asks the next node.
+    async fn ask_once(&mut self, change: MemberChange) -> Option<Obeyed> {
+        let running: Vec<u64> = self.recorder.statuses().into_keys().collect();
+        let position = self.turn.checked_rem(running.len() as u64)?;
+        self.turn += 1;
+        let order = self.cluster.order(running[position as usize], Order::Change(change), ORDER_TIMEOUT);
+        madsim::time::timeout(ORDER_TIMEOUT * 2, order).await.ok()?
+    }
+
+    /// Watches until the leader shows what is wanted.
+    pub(super) async fn watch(&self, is_done: impl Fn(&MembersView) -> bool) -> Result<(), Skipped> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline && !self.recorder.has_violation() {
+            if members(&self.cluster, &self.recorder).await.is_some_and(|view| is_done(&view)) {
+                return Ok(());
+            }
+            sleep(INTERVAL).await;
+        }
+        Err("it is not done yet")
+    }
+}
+
+/// Whether asking again is of no use, as long as nothing else changes.
+fn is_refusal(error: &MemberError) -> bool {
+    !matches!(
+        error,
+        MemberError::InProgress { .. }
+            | MemberError::Unavailable { .. }
+            | MemberError::OutcomeUnknown { .. }
+            | MemberError::Unfinished { .. }
+            | MemberError::ShuttingDown
+    )
+}

@@ -1,0 +1,81 @@
+//! From a seed to what an operator does to the members. Kinds of changes are switched on and off, as faults are.
+
+use super::dice::Dice;
+use super::{Change, PlannedChange, Target};
+
+/// More machines than these cost too much.
+const MACHINES_MAX: u64 = 7;
+/// The last change begins so long before the clients end.
+const LAST_BEFORE_END_MS: u64 = 5_000;
+
+/// Kinds of changes that a seed switches on and off together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Join,
+    Replace,
+    Remove,
+    Wipe,
+    Move,
+    Transfer,
+}
+
+const KINDS: [Kind; 6] = [Kind::Join, Kind::Replace, Kind::Remove, Kind::Wipe, Kind::Move, Kind::Transfer];
+
+/// How many machines stand ready to join, and what is done; most seeds have neither.
+pub(super) fn changes(dice: &mut Dice, members: u64, duration_ms: u64) -> (u64, Vec<PlannedChange>) {
+    if !dice.chance(35) {
+        return (0, Vec::new());
+    }
+    let mut kinds: Vec<Kind> = KINDS.into_iter().filter(|_| dice.chance(55)).collect();
+    if kinds.is_empty() {
+        kinds.push(dice.pick(&KINDS));
+    }
+    let spares = dice.range(1..=2).min(MACHINES_MAX - members);
+    let (cut_percent, struck_percent) = (dice.pick(&[0, 30]), dice.pick(&[0, 50]));
+    let mut changes = Vec::new();
+    let mut at_ms = dice.range(1_000..=4_000);
+    while at_ms + LAST_BEFORE_END_MS < duration_ms && changes.len() < 7 {
+        let machines = members + spares;
+        let change = match dice.pick(&kinds) {
+            Kind::Join => join(dice, machines, struck_percent),
+            Kind::Replace => {
+                Change::Replace { target: target(dice, members), member: free(dice, members, machines) }
+            }
+            Kind::Remove => Change::Remove { target: target(dice, members) },
+            Kind::Wipe => Change::Wipe { target: target(dice, members) },
+            Kind::Move => Change::Move { target: target(dice, members) },
+            Kind::Transfer => Change::Transfer { to: dice.chance(50).then(|| target(dice, members)) },
+        };
+        let cut_after_ms = dice.chance(cut_percent).then(|| dice.range(0..=40));
+        changes.push(PlannedChange { at_ms, change, cut_after_ms });
+        // A learner is there to be promoted.
+        if matches!(change, Change::Join { learner: true, .. }) && dice.chance(70) {
+            at_ms += dice.range(1_000..=3_000);
+            let change = Change::Promote { position: dice.range(0..=3) };
+            changes.push(PlannedChange { at_ms, change, cut_after_ms: None });
+        }
+        at_ms += dice.range(500..=6_000);
+    }
+    (spares, changes)
+}
+
+fn join(dice: &mut Dice, machines: u64, struck_percent: u64) -> Change {
+    Change::Join {
+        member: dice.range(1..=machines),
+        learner: dice.chance(35),
+        place: dice.chance(40),
+        struck: dice.chance(struck_percent),
+    }
+}
+
+fn free(dice: &mut Dice, members: u64, machines: u64) -> u64 {
+    if machines > members { dice.range(members + 1..=machines) } else { dice.range(1..=machines) }
+}
+
+fn target(dice: &mut Dice, members: u64) -> Target {
+    match dice.range(0..=3) {
+        0 | 1 => Target::Leader,
+        2 => Target::Follower(dice.range(0..=members)),
+        _ => Target::Member(dice.range(1..=members)),
+    }
+}
