@@ -128,6 +128,7 @@ fn properties_of_node(mutant: NodeMutant) -> &'static [&'static str] {
         NodeMutant::AddressChangeBeforeCommit => &[MEMBERSHIPS_AGREE],
         NodeMutant::RecoveryKeepsOldIdentity => &[MEMBERSHIPS_AGREE],
         NodeMutant::LearnerCountedInQuorum => &[
+            MEMBERS_SETTLE,
             ELECTED_BY_A_QUORUM,
             COMMITTED_ENTRIES_NEVER_CHANGE,
             EQUAL_STATES,

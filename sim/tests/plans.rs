@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use quorate_sim::plan::{Broken, BrokenHow, Fault, Job, OperationMix, Plan, PlannedFault, Target, derive};
+use quorate_sim::plan::{
+    Broken, BrokenHow, Change, Fault, Job, OperationMix, Plan, PlannedChange, PlannedFault, Target, derive,
+};
 
 /// A plan of version 1 with a fault of every kind. It must stay readable: kept failures are such files.
 const VERSION_1: &str = include_str!("data/plan-version-1.json");
@@ -80,6 +82,33 @@ fn a_few_seeds_see_every_kind_of_work() {
     });
     let all = ["bank", "keeper", "lists", "past", "quota", "ranges", "sessions"];
     assert_eq!(jobs.collect::<BTreeSet<&str>>(), BTreeSet::from(all));
+}
+
+#[test]
+fn a_few_seeds_see_every_kind_of_change() {
+    let names: BTreeSet<&str> =
+        (0..100).flat_map(|seed| derive(seed).changes).map(|planned| planned.change.name()).collect();
+    let all = ["join", "move", "promote", "remove", "replace", "transfer", "wipe"];
+    assert_eq!(names, BTreeSet::from(all));
+}
+
+#[test]
+fn clocks_and_changes_that_cannot_be_are_refused() {
+    let drift = |drift_ppm| Fault::ClockDrift { target: Target::Leader, drift_ppm };
+    let fault = |fault| PlannedFault { at_ms: 1, duration_ms: 1, fault };
+    check_refused(|plan| plan.faults.push(fault(drift(-1))), "drift_ppm is 1, not between 0 and 0");
+    check_refused(|plan| plan.clocks.drift_ppm_max = 1_000_000, "drift_ppm_max is 1000000");
+    let change = Change::Remove { target: Target::Member(6) };
+    let planned = PlannedChange { at_ms: 1, change, cut_after_ms: None };
+    check_refused(|plan| plan.changes.push(planned), "change 0 (remove): there is no member 6");
+    check_refused(
+        |plan| {
+            plan.spares = 1;
+            plan.changes.push(planned)
+        },
+        "nothing stays broken",
+    );
+    check_refused(|plan| plan.spares = 9, "9 spares");
 }
 
 #[track_caller]

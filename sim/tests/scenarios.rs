@@ -6,7 +6,7 @@
 
 use std::process::Command;
 
-use quorate_sim::plan::{Fault, Plan, PlannedFault, Target, derive};
+use quorate_sim::plan::{Change, Fault, Plan, PlannedChange, PlannedFault, Target, derive};
 use serde_json::Value;
 
 /// Runs plans that `change` makes of a few seeds' plans, and demands that they pass.
@@ -16,8 +16,11 @@ fn check_passes(change: impl Fn(&mut Plan)) {
     for seed in 1..=6 {
         let mut plan = derive(seed);
         plan.faults.clear();
+        plan.changes.clear();
         plan.broken_for_ever.clear();
         change(&mut plan);
+        let machines = plan.machines();
+        plan.clocks.of_members.retain(|clock| clock.member <= machines);
         let path = folder.path().join("plan.json");
         std::fs::write(&path, plan.to_json()).expect("write");
         let program = env!("CARGO_BIN_EXE_quorate-sim");
@@ -103,5 +106,47 @@ fn disks_fill_up_one_after_the_other() {
                 PlannedFault { at_ms: 1_500 + number * 2_000, duration_ms: 1_500, fault }
             })
             .collect();
+    });
+}
+
+/// What an operator does, one thing after the other.
+fn changes(changes: impl IntoIterator<Item = Change>) -> Vec<PlannedChange> {
+    let planned = |(at_ms, change)| PlannedChange { at_ms, change, cut_after_ms: None };
+    (1..).map(|number| number * 2_000).zip(changes).map(planned).collect()
+}
+
+/// The only voter was to be replaced: it leads, and there was nobody to whom it could have handed leadership.
+#[test]
+fn the_only_voter_is_replaced() {
+    check_passes(|plan| {
+        (plan.members, plan.spares) = (1, 1);
+        plan.workload.clients.iter_mut().for_each(|client| client.home = None);
+        plan.workload.store_clients.iter_mut().for_each(|client| client.home = None);
+        plan.changes = changes([Change::Replace { target: Target::Leader, member: 2 }]);
+    });
+}
+
+/// Every machine's disk is lost, one after the other.
+#[test]
+fn every_disk_is_lost_one_after_the_other() {
+    check_passes(|plan| {
+        plan.members = 3;
+        plan.workload.clients.iter_mut().for_each(|client| client.home = None);
+        plan.workload.store_clients.iter_mut().for_each(|client| client.home = None);
+        plan.changes = changes((1..=3).map(|member| Change::Wipe { target: Target::Member(member) }));
+    });
+}
+
+/// A cluster grows, all who formed it leave, and the addresses of those who stay are other ones.
+#[test]
+fn a_cluster_outlives_those_who_formed_it() {
+    check_passes(|plan| {
+        (plan.members, plan.spares) = (3, 3);
+        plan.workload.clients.iter_mut().for_each(|client| client.home = None);
+        plan.workload.store_clients.iter_mut().for_each(|client| client.home = None);
+        let join = |member| Change::Join { member, learner: false, place: member == 5, struck: member == 6 };
+        let remove = |member| Change::Remove { target: Target::Member(member) };
+        let relocate = |member| Change::Move { target: Target::Member(member) };
+        plan.changes = changes((4..=6).map(join).chain((1..=3).map(remove)).chain((4..=6).map(relocate)));
     });
 }

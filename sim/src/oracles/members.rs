@@ -64,7 +64,13 @@ impl fmt::Display for Membership {
             |nodes: &BTreeSet<NodeName>| -> Vec<String> { nodes.iter().map(NodeName::to_string).collect() };
         let voters: Vec<String> = self.voters.iter().map(|voters| names(voters).join(" ")).collect();
         let learners: BTreeSet<_> = self.nodes.iter().copied().filter(|node| !self.votes(*node)).collect();
-        write!(formatter, "voters {}; others {}", voters.join(" and "), names(&learners).join(" "))
+        write!(
+            formatter,
+            "term {}, voters {}; others {}",
+            self.term,
+            voters.join(" and "),
+            names(&learners).join(" ")
+        )
     }
 }
 

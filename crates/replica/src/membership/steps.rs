@@ -72,7 +72,9 @@ fn replace(situation: &Situation, (node, member): (NodeId, &Member), old: NodeId
         return Some(Step::Change { why, change: ChangeMembers::Batch(changes) });
     }
     if old == situation.me {
-        return hand_over(situation);
+        // Where no other voter can lead, the new one becomes a voter first.
+        return hand_over(situation)
+            .or_else(|| promote(situation, node).filter(|_| !situation.is_voter(node)));
     }
     let mut changes = vec![want(node, member, Wanted::Voter), want(old, old_member, Wanted::Removed)];
     if !situation.is_voter(node) {
