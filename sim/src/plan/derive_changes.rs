@@ -8,6 +8,9 @@ const MACHINES_MAX: u64 = 7;
 /// The last change begins so long before the clients end.
 const LAST_BEFORE_END_MS: u64 = 5_000;
 
+/// A leader is to be removed so shortly before the end that often nothing else can take leadership off it.
+const LAST_REMOVAL_BEFORE_END_MS: u64 = 2_000;
+
 /// Kinds of changes that a seed switches on and off together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -55,6 +58,14 @@ pub(super) fn changes(dice: &mut Dice, members: u64, duration_ms: u64) -> (u64, 
             changes.push(PlannedChange { at_ms, change, cut_after_ms: None });
         }
         at_ms += dice.range(500..=6_000);
+    }
+    if kinds.contains(&Kind::Remove) {
+        let change = Change::Remove { target: Target::Leader };
+        changes.push(PlannedChange {
+            at_ms: duration_ms - LAST_REMOVAL_BEFORE_END_MS,
+            change,
+            cut_after_ms: None,
+        });
     }
     (spares, changes)
 }
