@@ -12,6 +12,7 @@ mod gauges;
 mod goals;
 mod http_probe;
 mod idle;
+mod join;
 mod large;
 mod list;
 mod listing;
@@ -51,6 +52,8 @@ enum Bench {
     Checker(checker::Arguments),
     /// How soon a node with many keys serves again.
     Start(start::Arguments),
+    /// How long a node takes to join a cluster that holds much, and what clients notice.
+    Join(join::Arguments),
     /// Rate of puts and memory with very many keys.
     Large(large::Arguments),
     /// Memory of a node that lists very many keys, to a fast reader and to a slow one.
@@ -69,6 +72,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
         Bench::Idle(arguments) => idle::run(workspace, arguments),
         Bench::Checker(arguments) => checker::run(workspace, arguments),
         Bench::Start(arguments) => start::run(workspace, arguments),
+        Bench::Join(arguments) => join::run(workspace, arguments),
         Bench::Large(arguments) => large::run(workspace, arguments),
         Bench::List(arguments) => list::run(workspace, arguments),
         Bench::Stalls(arguments) => stalls::run(workspace, arguments),

@@ -58,6 +58,8 @@ struct Member {
     log: PathBuf,
     client_address: SocketAddr,
     peer_address: SocketAddr,
+    /// Whether it joined the cluster when that was there already.
+    joined: bool,
     child: Option<Child>,
 }
 
@@ -76,6 +78,7 @@ impl Cluster {
                 log: folder.join(format!("log-{number}.txt")),
                 client_address: addresses.next()?,
                 peer_address: addresses.next()?,
+                joined: false,
                 child: None,
             })
         };
@@ -89,6 +92,23 @@ impl Cluster {
             cluster.wait_ready(index)?;
         }
         Ok(cluster)
+    }
+
+    /// Starts one member more, of ours, with an empty data directory below `folder`, that asks the others to be
+    /// added. Does not wait for anything.
+    pub fn start_joining(&mut self, folder: &Path) -> Result<(), Error> {
+        let number = self.members.len() + 1;
+        let addresses = free_addresses(2)?;
+        self.members.push(Member {
+            number,
+            data: folder.join(format!("data-{number}")),
+            log: folder.join(format!("log-{number}.txt")),
+            client_address: addresses[0],
+            peer_address: addresses[1],
+            joined: true,
+            child: None,
+        });
+        self.spawn(number - 1)
     }
 
     /// How many members there are.
@@ -248,15 +268,21 @@ impl Cluster {
 
     fn quorate_command(&self, program: &Path, index: usize) -> Command {
         let member = &self.members[index];
-        let others = |other: &Member| format!("{}={}", other.number, other.peer_address);
-        let initial_cluster: Vec<String> = self.members.iter().map(others).collect();
+        let initial = self.members.iter().filter(|member| !member.joined);
+        let (option, others): (_, Vec<String>) = match member.joined {
+            true => ("--join", initial.map(|other| other.peer_address.to_string()).collect()),
+            false => {
+                let named = |other: &Member| format!("{}={}", other.number, other.peer_address);
+                ("--initial-cluster", initial.map(named).collect())
+            }
+        };
         let mut command = Command::new(program);
         command
             .args(["serve", "--id", &member.number.to_string(), "--data-dir"])
             .arg(&member.data)
             .args(["--listen", &member.client_address.to_string()])
             .args(["--peer-listen", &member.peer_address.to_string()])
-            .args(["--initial-cluster", &initial_cluster.join(",")]);
+            .args([option, &others.join(",")]);
         command
     }
 
