@@ -66,14 +66,16 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
     };
     let report = generator.run(&cluster, &system, &load)?;
     println!("{} keys loaded in {:.1} s", report.operations, report.seconds);
+    // Keys of their own, with small values: what is measured is the cluster, not how fast it grows.
+    let load = Load { operation: Operation::Load, key_prefix: "small-", batch: 128, ..Load::default() };
+    generator.run(&cluster, &system, &load)?;
     std::thread::sleep(REST);
 
-    // Small values: what is measured is the cluster, not how fast it grows.
     let load = Load {
         operation: Operation::Mixed,
         clients: arguments.clients,
-        value_bytes: Load::default().value_bytes,
         seconds: arguments.seconds,
+        batch: 1,
         ..load
     };
     let before = generator.run(&cluster, &system, &load)?;
@@ -84,7 +86,6 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
     let during = running.end()?;
     let after = generator.run(&cluster, &system, &load)?;
     cluster.stop()?;
-    std::fs::remove_dir_all(&folder).map_err(Error::file("removing", &folder))?;
 
     for (name, report) in [("before", &before), ("while it joins", &during), ("after", &after)] {
         print_report(name, report);
@@ -95,7 +96,9 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
     goals.add("rate while it joins, of that before", ratio, "", Goal::AtLeast(RATE_RATIO_MIN));
     let errors = before.errors + during.errors + after.errors;
     goals.add("requests that failed", errors as f64, "", Goal::AtMost(0.0));
-    goals.judge()
+    // The logs of the members say why, if one was missed.
+    goals.judge()?;
+    std::fs::remove_dir_all(&folder).map_err(Error::file("removing", &folder))
 }
 
 /// Starts one node more and waits until it has its vote.
