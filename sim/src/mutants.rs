@@ -100,7 +100,7 @@ fn properties_of_state(mutant: StateMutant) -> &'static [&'static str] {
 fn properties_of_node(mutant: NodeMutant) -> &'static [&'static str] {
     match mutant {
         // Reads of a state that is too old.
-        NodeMutant::StaleRead | NodeMutant::JoinRunningReadIndexRound => {
+        NodeMutant::StaleRead | NodeMutant::JoinRunningReadIndexRound | NodeMutant::LeaseReadIgnoresDrift => {
             &[CURRENT_WHEN_ASKED, SERVES_NOTHING_OLDER, LINEARIZABLE, REVISIONS_IN_ORDER, CURRENT_READS]
         }
         NodeMutant::OverlayMiss => &[
@@ -139,7 +139,10 @@ fn properties_of_node(mutant: NodeMutant) -> &'static [&'static str] {
             INVARIANT_BROKEN,
         ],
         // What was acknowledged is lost, or was never held by a quorum.
-        NodeMutant::AcknowledgeBeforeFlush | NodeMutant::CommitByMinority | NodeMutant::LogTailLost => &[
+        NodeMutant::AcknowledgeBeforeFlush
+        | NodeMutant::CommitByMinority
+        | NodeMutant::LogTailLost
+        | NodeMutant::TransferToLaggard => &[
             COMMITTED_ENTRIES_NEVER_CHANGE,
             EQUAL_STATES,
             SERVES_NOTHING_OLDER,

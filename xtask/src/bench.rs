@@ -21,10 +21,12 @@ mod load_report;
 mod machine;
 mod memory_watch;
 mod overload;
+mod rolling;
 mod spread;
 mod stalls;
 mod start;
 mod store;
+mod transfer;
 mod usage;
 
 use std::path::{Path, PathBuf};
@@ -60,6 +62,10 @@ enum Bench {
     List(list::Arguments),
     /// The slowest request while a large store is compacted and makes a snapshot.
     Stalls(stalls::Arguments),
+    /// Failed and slow requests while leadership is handed over on purpose, again and again.
+    Transfer(transfer::Arguments),
+    /// Failed requests while every node is stopped and started again, one after another.
+    Rolling(rolling::Arguments),
     /// What is done and what is refused when there are more clients than a cluster can serve.
     Overload(overload::Arguments),
 }
@@ -76,6 +82,8 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
         Bench::Large(arguments) => large::run(workspace, arguments),
         Bench::List(arguments) => list::run(workspace, arguments),
         Bench::Stalls(arguments) => stalls::run(workspace, arguments),
+        Bench::Transfer(arguments) => transfer::run(workspace, arguments),
+        Bench::Rolling(arguments) => rolling::run(workspace, arguments),
         Bench::Overload(arguments) => overload::run(workspace, arguments),
     }
 }

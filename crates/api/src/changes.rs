@@ -25,6 +25,8 @@ pub struct ChangesParameters {
     pub limit: Option<u64>,
     /// How fresh the answer has to be.
     pub consistency: Option<Consistency>,
+    /// Of a stale read: how old the state may have been when the request arrived.
+    pub max_staleness: Option<Duration>,
     /// How long the request may take.
     pub timeout: Option<Duration>,
 }
@@ -32,19 +34,24 @@ pub struct ChangesParameters {
 impl ChangesParameters {
     /// Reads a raw query.
     pub fn parse(raw_query: &str) -> Result<Self, BadQuery> {
-        let (mut from, mut limit, mut consistency, mut timeout) = (None, None, None, None);
+        let (mut from, mut limit, mut consistency, mut max_staleness, mut timeout) =
+            (None, None, None, None, None);
         for (name, value) in Parameters::of(raw_query) {
             match name {
                 FROM => query::once(name, &mut from, query::number(name, value)?)?,
                 LIMIT => query::once(name, &mut limit, query::number(name, value)?)?,
                 query::CONSISTENCY => query::once(name, &mut consistency, query::consistency(value)?)?,
+                query::MAX_STALENESS => {
+                    query::once(name, &mut max_staleness, query::max_staleness(value)?)?;
+                }
                 query::TIMEOUT => query::once(name, &mut timeout, query::timeout(value)?)?,
                 _ => return Err(query::unknown(name)),
             }
         }
+        query::check_staleness(consistency, max_staleness)?;
         match limit {
             Some(0) => Err(BadQuery::new("limit is 1 or more")),
-            limit => Ok(Self { from: from.unwrap_or(0), limit, consistency, timeout }),
+            limit => Ok(Self { from: from.unwrap_or(0), limit, consistency, max_staleness, timeout }),
         }
     }
 
@@ -57,6 +64,9 @@ impl ChangesParameters {
         }
         if let Some(consistency) = self.consistency {
             query.add(query::CONSISTENCY, consistency.name());
+        }
+        if let Some(max_staleness) = self.max_staleness {
+            query.add(query::MAX_STALENESS, &query::format_duration(max_staleness));
         }
         if let Some(timeout) = self.timeout {
             query.add(query::TIMEOUT, &query::format_timeout(timeout));

@@ -103,11 +103,20 @@ pub enum ErrorCode {
     QuorumAtRisk,
     /// Another change of the membership is under way; nothing was changed.
     MembershipChangeInProgress,
+    /// The member is a learner, and only a voter can lead.
+    MemberNotVoter,
+    /// The member does not answer the leader, which leads on.
+    MemberUnreachable,
+    /// No other voter answers the leader, which leads on.
+    NoSuccessor,
+    /// The node's state is older than `max_staleness` allows, and did not catch up before the request's deadline.
+    /// `Quorate-Age-Ms` has its age.
+    TooStale,
 }
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [ErrorCode; 41] = [
+    pub const ALL: [ErrorCode; 45] = [
         ErrorCode::KeyEmpty,
         ErrorCode::KeyTooLong,
         ErrorCode::BadKey,
@@ -149,6 +158,10 @@ impl ErrorCode {
         ErrorCode::MemberLagging,
         ErrorCode::QuorumAtRisk,
         ErrorCode::MembershipChangeInProgress,
+        ErrorCode::MemberNotVoter,
+        ErrorCode::MemberUnreachable,
+        ErrorCode::NoSuccessor,
+        ErrorCode::TooStale,
     ];
 
     /// The code as it stands in the answer.
@@ -195,6 +208,10 @@ impl ErrorCode {
             ErrorCode::MemberLagging => "member_lagging",
             ErrorCode::QuorumAtRisk => "quorum_at_risk",
             ErrorCode::MembershipChangeInProgress => "membership_change_in_progress",
+            ErrorCode::MemberNotVoter => "member_not_voter",
+            ErrorCode::MemberUnreachable => "member_unreachable",
+            ErrorCode::NoSuccessor => "no_successor",
+            ErrorCode::TooStale => "too_stale",
         }
     }
 
@@ -228,14 +245,20 @@ impl ErrorCode {
             | ErrorCode::SlotUnclaimed
             | ErrorCode::MemberLagging
             | ErrorCode::QuorumAtRisk
-            | ErrorCode::MembershipChangeInProgress => 409,
+            | ErrorCode::MembershipChangeInProgress
+            | ErrorCode::MemberNotVoter
+            | ErrorCode::MemberUnreachable
+            | ErrorCode::NoSuccessor => 409,
             ErrorCode::Compacted => 410,
             ErrorCode::PreconditionFailed => 412,
             ErrorCode::ValueTooLarge | ErrorCode::BodyTooLarge | ErrorCode::TransactionTooLarge => 413,
             ErrorCode::SequenceReused => 422,
             ErrorCode::Overloaded | ErrorCode::TooManySessions | ErrorCode::TooManyOutcomes => 429,
             ErrorCode::Damaged => 500,
-            ErrorCode::Unavailable | ErrorCode::ShuttingDown | ErrorCode::TooManyHops => 503,
+            ErrorCode::Unavailable
+            | ErrorCode::ShuttingDown
+            | ErrorCode::TooManyHops
+            | ErrorCode::TooStale => 503,
             ErrorCode::OutcomeUnknown => 504,
             ErrorCode::DiskFull | ErrorCode::QuotaExceeded => 507,
         }
@@ -252,7 +275,8 @@ impl ErrorCode {
             | ErrorCode::TooManyHops
             | ErrorCode::TooManySessions
             | ErrorCode::TooManyOutcomes
-            | ErrorCode::MembershipChangeInProgress => true,
+            | ErrorCode::MembershipChangeInProgress
+            | ErrorCode::TooStale => true,
             ErrorCode::KeyEmpty
             | ErrorCode::KeyTooLong
             | ErrorCode::BadKey
@@ -285,7 +309,10 @@ impl ErrorCode {
             | ErrorCode::MemberExists
             | ErrorCode::SlotUnclaimed
             | ErrorCode::QuorumAtRisk
-            | ErrorCode::MemberLagging => false,
+            | ErrorCode::MemberLagging
+            | ErrorCode::MemberNotVoter
+            | ErrorCode::MemberUnreachable
+            | ErrorCode::NoSuccessor => false,
         }
     }
 
@@ -389,6 +416,10 @@ mod tests {
                 "409 member_lagging",
                 "409 quorum_at_risk",
                 "409 membership_change_in_progress retryable",
+                "409 member_not_voter",
+                "409 member_unreachable",
+                "409 no_successor",
+                "503 too_stale retryable",
             ]
         );
     }

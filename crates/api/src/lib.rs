@@ -20,6 +20,7 @@
 //! | `POST /v1/cluster/members/{id}/promote` | 200 and a [`MembersAnswer`] |
 //! | `POST /v1/cluster/members/{id}/replace` with a [`ReplaceMemberBody`] | 200 and a [`MembersAnswer`] |
 //! | `DELETE /v1/cluster/members/{id}` | 200 and a [`MembersAnswer`] |
+//! | `POST /v1/cluster/leader` with a [`TransferBody`] | 200 and a [`TransferAnswer`] |
 //! | `GET /healthz` | 200 while the node runs |
 //! | `GET /readyz` | 200 while the node can serve linearizable requests |
 //! | `GET /metrics` | 200 and Prometheus text |
@@ -48,6 +49,7 @@ pub mod headers;
 mod item;
 pub mod key;
 mod key_answer;
+mod leadership;
 mod maintenance;
 pub mod media;
 mod membership;
@@ -72,6 +74,7 @@ pub use error_body::ErrorBody;
 pub use error_code::ErrorCode;
 pub use item::Item;
 pub use key_answer::KeyAnswer;
+pub use leadership::{TransferAnswer, TransferBody};
 pub use maintenance::{CompactAnswer, CompactBody, SettingAnswer, SettingsAnswer, SettingsBody};
 pub use membership::{
     AddMemberBody, MemberAnswer, MemberRole, MembersAnswer, PromoteMemberBody, ReplaceMemberBody, WantedRole,
@@ -116,6 +119,9 @@ pub const CLUSTER_PATH: &str = "/v1/cluster";
 
 /// The path of the members; one member's is this, a slash and its number.
 pub const MEMBERS_PATH: &str = "/v1/cluster/members";
+
+/// The path of handing leadership over.
+pub const LEADER_PATH: &str = "/v1/cluster/leader";
 
 /// The path that tells whether the node runs.
 pub const HEALTH_PATH: &str = "/healthz";

@@ -15,6 +15,9 @@ pub const REVISION: &str = "revision";
 /// How fresh a read has to be: a name of [`crate::Consistency`].
 pub const CONSISTENCY: &str = "consistency";
 
+/// How old the state of a stale read may have been when the request arrived: see [`parse_duration`].
+pub const MAX_STALENESS: &str = "max_staleness";
+
 /// How long the whole request may take: see [`parse_timeout`].
 pub const TIMEOUT: &str = "timeout";
 
@@ -44,6 +47,11 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     };
     let milliseconds = digits.parse::<u64>().ok()?.checked_mul(unit_ms)?;
     (milliseconds > 0).then_some(Duration::from_millis(milliseconds))
+}
+
+/// Writes a duration, rounded down to milliseconds but not to none, as [`parse_duration`] reads it.
+pub fn format_duration(duration: Duration) -> String {
+    format!("{}ms", duration.as_millis().max(1))
 }
 
 /// Writes a time limit, rounded down to milliseconds, within what [`parse_timeout`] takes.
@@ -108,7 +116,25 @@ pub fn unknown(name: &str) -> BadQuery {
 /// A value that is a name of [`Consistency`].
 pub fn consistency(value: &str) -> Result<Consistency, BadQuery> {
     Consistency::from_name(value)
-        .ok_or_else(|| BadQuery::new(format!("consistency is linearizable or stale, not {value:?}")))
+        .ok_or_else(|| BadQuery::new(format!("consistency is linearizable, lease or stale, not {value:?}")))
+}
+
+/// A value that is a bound on staleness: see [`MAX_STALENESS`].
+pub fn max_staleness(value: &str) -> Result<Duration, BadQuery> {
+    parse_duration(value).ok_or_else(|| {
+        BadQuery::new(format!("max_staleness is like 500ms or 2s, more than 0, not {value:?}"))
+    })
+}
+
+/// Refuses a bound on staleness of a read that is not stale: nobody can have meant that.
+pub fn check_staleness(
+    consistency: Option<Consistency>,
+    max_staleness: Option<Duration>,
+) -> Result<(), BadQuery> {
+    match (consistency, max_staleness) {
+        (Some(Consistency::Stale), _) | (_, None) => Ok(()),
+        (_, Some(_)) => Err(BadQuery::new("max_staleness goes with consistency=stale")),
+    }
 }
 
 /// A value that is a time limit: see [`parse_timeout`].
@@ -171,6 +197,19 @@ mod tests {
     }
 
     #[test]
+    fn only_a_stale_read_may_bound_its_staleness() {
+        let bound = Some(Duration::from_secs(2));
+        assert_eq!(check_staleness(Some(Consistency::Stale), bound), Ok(()));
+        assert_eq!(check_staleness(Some(Consistency::Lease), None), Ok(()));
+        for consistency in [None, Some(Consistency::Linearizable), Some(Consistency::Lease)] {
+            assert!(check_staleness(consistency, bound).is_err());
+        }
+        for value in ["", "2", "0s", "soon"] {
+            assert!(max_staleness(value).is_err(), "{value}");
+        }
+    }
+
+    #[test]
     fn other_timeouts_are_refused() {
         for text in [
             "",
@@ -196,6 +235,9 @@ mod tests {
 
     #[test]
     fn what_is_written_can_be_read() {
+        for duration in [Duration::ZERO, Duration::from_micros(1500), Duration::from_secs(86_400)] {
+            assert!(parse_duration(&format_duration(duration)).is_some());
+        }
         for timeout in [Duration::ZERO, Duration::from_micros(1500), TIMEOUT_MAX * 2] {
             assert!(parse_timeout(&format_timeout(timeout)).is_some());
         }

@@ -52,6 +52,8 @@ pub struct RangeParameters {
     pub cursor: Option<String>,
     /// How fresh the answer has to be.
     pub consistency: Option<Consistency>,
+    /// Of a stale read: how old the state may have been when the request arrived.
+    pub max_staleness: Option<Duration>,
     /// How long the request may take.
     pub timeout: Option<Duration>,
 }
@@ -74,6 +76,9 @@ impl RangeParameters {
                 query::CONSISTENCY => {
                     query::once(name, &mut parsed.consistency, query::consistency(value)?)?;
                 }
+                query::MAX_STALENESS => {
+                    query::once(name, &mut parsed.max_staleness, query::max_staleness(value)?)?;
+                }
                 query::TIMEOUT => query::once(name, &mut parsed.timeout, query::timeout(value)?)?,
                 _ => return Err(query::unknown(name)),
             }
@@ -88,6 +93,7 @@ impl RangeParameters {
     /// Whether the parameters go together.
     fn check(self) -> Result<Self, BadQuery> {
         range_form(self.keys_only, self.count_only).map_err(BadQuery::new)?;
+        query::check_staleness(self.consistency, self.max_staleness)?;
         let message = match (&self.cursor, self.count_only, self.revision) {
             (Some(_), true, _) => "cursor and count_only exclude each other",
             (Some(_), _, Some(_)) => "cursor and revision exclude each other: a cursor has its revision",
@@ -122,6 +128,9 @@ impl RangeParameters {
         }
         if let Some(consistency) = self.consistency {
             query.add(query::CONSISTENCY, consistency.name());
+        }
+        if let Some(max_staleness) = self.max_staleness {
+            query.add(query::MAX_STALENESS, &query::format_duration(max_staleness));
         }
         if let Some(timeout) = self.timeout {
             query.add(query::TIMEOUT, &query::format_timeout(timeout));
@@ -262,6 +271,7 @@ mod tests {
                 revision,
                 cursor: None,
                 consistency: stale.then_some(Consistency::Stale),
+                max_staleness: stale.then_some(Duration::from_secs(2)),
                 timeout: stale.then_some(Duration::from_secs(3)),
             };
             prop_assert_eq!(RangeParameters::parse(&parameters.to_query()), Ok(parameters));

@@ -7,6 +7,7 @@ use quorate_environment::{Environment, TokioEnvironment};
 use crate::call::Call;
 use crate::client::Client;
 use crate::error::ClientError;
+use crate::freshness::Freshness;
 
 /// The changes from a revision on, made by [`Client::history`]: page by page, in order, up to the newest
 /// revision there is when the last page is asked for.
@@ -38,8 +39,13 @@ impl<E: Environment> History<E> {
     }
 
     /// Up to the newest revision that the asked node has, however old that is.
-    pub fn stale(mut self) -> Self {
-        self.parameters.consistency = Some(Consistency::Stale);
+    pub fn stale(self) -> Self {
+        self.freshness(Consistency::Stale)
+    }
+
+    /// As fresh as this: linearizable by default.
+    pub fn freshness(mut self, freshness: impl Into<Freshness>) -> Self {
+        (self.parameters.consistency, self.parameters.max_staleness) = freshness.into().parameters();
         self
     }
 

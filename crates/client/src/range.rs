@@ -13,6 +13,7 @@ use crate::answers::{RangeDeleted, RangePage};
 use crate::call::Call;
 use crate::client::Client;
 use crate::error::ClientError;
+use crate::freshness::Freshness;
 use crate::keys::Keys;
 
 /// How many keys a page has if nothing is said.
@@ -96,8 +97,13 @@ impl<E: Environment> Range<E> {
     }
 
     /// Whatever the node has that is asked first, however old, and all later pages of the same revision.
-    pub fn stale(mut self) -> Self {
-        self.parameters.consistency = Some(Consistency::Stale);
+    pub fn stale(self) -> Self {
+        self.freshness(Consistency::Stale)
+    }
+
+    /// As fresh as this: linearizable by default.
+    pub fn freshness(mut self, freshness: impl Into<Freshness>) -> Self {
+        (self.parameters.consistency, self.parameters.max_staleness) = freshness.into().parameters();
         self
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use quorate_api::{Condition, Consistency, condition, headers, key, query};
+use quorate_api::{Condition, condition, headers, key, query};
 use quorate_environment::Environment;
 
 use crate::answers::{Deleted, Entry, Read, Written};
@@ -12,6 +12,7 @@ use crate::call::Call;
 use crate::client::Client;
 use crate::error::ClientError;
 use crate::exchange::Answer;
+use crate::freshness::Freshness;
 
 impl<E: Environment> Client<E> {
     /// Sets a key's value.
@@ -62,16 +63,16 @@ impl<E: Environment> Client<E> {
     /// Reads a key's newest version: it reflects every write acknowledged before. `None` if there is no
     /// such key.
     pub async fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Entry>, ClientError> {
-        self.read(key, Consistency::Linearizable).await.map(|read| read.found)
+        self.read(key, Freshness::Linearizable).await.map(|read| read.found)
     }
 
     /// Reads a key's newest version, as fresh as asked for, and says as of when.
-    pub async fn read(&self, key: impl AsRef<[u8]>, consistency: Consistency) -> Result<Read, ClientError> {
-        let query = match consistency {
-            Consistency::Linearizable => String::new(),
-            Consistency::Stale => format!("{}={}", query::CONSISTENCY, consistency.name()),
-        };
-        self.read_key(key.as_ref(), query).await
+    pub async fn read(
+        &self,
+        key: impl AsRef<[u8]>,
+        freshness: impl Into<Freshness>,
+    ) -> Result<Read, ClientError> {
+        self.read_key(key.as_ref(), freshness.into().query()).await
     }
 
     /// Reads a key as it was at a revision of the store. [`ClientError::Compacted`] if that is too long ago.

@@ -44,11 +44,16 @@ pub enum Mutant {
     RecoveryKeepsOldIdentity = 17,
     /// A membership is shown and gone by before it is committed.
     AddressChangeBeforeCommit = 18,
+    /// Leadership is handed to the voter that is furthest behind, and elections that follow from that ignore
+    /// what is in the logs.
+    TransferToLaggard = 20,
+    /// A leader relies on its lease for as long as if all clocks ran at one rate.
+    LeaseReadIgnoresDrift = 21,
 }
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Mutant; 18] = [
+    pub const ALL: [Mutant; 20] = [
         Mutant::StaleRead,
         Mutant::JoinRunningReadIndexRound,
         Mutant::AcknowledgeBeforeFlush,
@@ -67,6 +72,8 @@ impl Mutant {
         Mutant::LearnerCountedInQuorum,
         Mutant::RecoveryKeepsOldIdentity,
         Mutant::AddressChangeBeforeCommit,
+        Mutant::TransferToLaggard,
+        Mutant::LeaseReadIgnoresDrift,
     ];
 
     /// The mutant's name on the command line.
@@ -90,6 +97,8 @@ impl Mutant {
             Mutant::LearnerCountedInQuorum => "learner-counted-in-quorum",
             Mutant::RecoveryKeepsOldIdentity => "recovery-keeps-old-identity",
             Mutant::AddressChangeBeforeCommit => "address-change-before-commit",
+            Mutant::TransferToLaggard => "transfer-to-laggard-loses-entries",
+            Mutant::LeaseReadIgnoresDrift => "lease-read-ignores-drift",
         }
     }
 

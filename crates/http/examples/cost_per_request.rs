@@ -18,7 +18,7 @@ use quorate_http::{AtRevision, HttpOptions, Store, View, measure::Layers, serve}
 use quorate_kv::{Budget, ChangesPage, Command, KeyValue, Outcome, RangePage, RangeQuery, Settings, Summary};
 use quorate_replica::{
     Consistency, MemberChange, MemberError, MembersView, ReadAnswer, ReadError, RequestContext, Role, Status,
-    WriteError,
+    TransferError, WriteError,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
@@ -58,18 +58,6 @@ impl Store for FreeStore {
         Ok(Ok(None))
     }
 
-    fn members(&self) -> MembersView {
-        MembersView::default()
-    }
-
-    async fn change_members(
-        &self,
-        _context: &RequestContext,
-        _change: MemberChange,
-    ) -> Result<MembersView, MemberError> {
-        Ok(MembersView::default())
-    }
-
     fn range_page(&self, _query: &RangeQuery, _budget: Budget) -> AtRevision<RangePage> {
         Ok(Ok(RangePage { revision: 1_234_567, ..RangePage::default() }))
     }
@@ -84,6 +72,26 @@ impl Store for FreeStore {
 
     async fn ready(&self, _deadline: Moment) -> Result<(), ReadError> {
         Ok(())
+    }
+
+    async fn transfer_leadership(
+        &self,
+        _context: &RequestContext,
+        to: Option<u64>,
+    ) -> Result<u64, TransferError> {
+        Ok(to.unwrap_or(1))
+    }
+
+    fn members(&self) -> MembersView {
+        MembersView::default()
+    }
+
+    async fn change_members(
+        &self,
+        _context: &RequestContext,
+        _change: MemberChange,
+    ) -> Result<MembersView, MemberError> {
+        Ok(MembersView::default())
     }
 
     fn status(&self) -> Status {

@@ -9,7 +9,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, ETAG, HeaderV
 use http::{HeaderName, StatusCode};
 use quorate_api::{ErrorBody, ErrorCode, condition, headers};
 use quorate_kv::{Setting, SettingDescription, UnavailableRevision};
-use quorate_replica::{MemberError, ReadError, WriteError};
+use quorate_replica::{MemberError, ReadError, TransferError, WriteError};
 
 use crate::paged_body::NoPage;
 
@@ -139,6 +139,26 @@ impl From<WriteError> for Failure {
     }
 }
 
+impl From<TransferError> for Failure {
+    fn from(error: TransferError) -> Self {
+        let message = error.to_string();
+        match error {
+            TransferError::UnknownMember { .. } => Failure::new(ErrorCode::MemberUnknown, message),
+            TransferError::NotVoter { .. } => Failure::new(ErrorCode::MemberNotVoter, message),
+            TransferError::Unreachable { .. } => Failure::new(ErrorCode::MemberUnreachable, message),
+            TransferError::Lagging { .. } => Failure::new(ErrorCode::MemberLagging, message),
+            TransferError::NoSuccessor => Failure::new(ErrorCode::NoSuccessor, message),
+            TransferError::NotTakenOver { .. } | TransferError::Unknown { .. } => {
+                Failure::new(ErrorCode::OutcomeUnknown, message)
+            }
+            TransferError::Unavailable { retry_after, .. } => {
+                Failure::new(ErrorCode::Unavailable, message).retry_after(retry_after)
+            }
+            TransferError::ShuttingDown => Failure::new(ErrorCode::ShuttingDown, message),
+        }
+    }
+}
+
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
         let message = error.to_string();
@@ -149,6 +169,8 @@ impl From<ReadError> for Failure {
             ReadError::Overloaded { retry_after } => {
                 Failure::new(ErrorCode::Overloaded, message).retry_after(retry_after)
             }
+            ReadError::TooStale { age } => Failure::new(ErrorCode::TooStale, message)
+                .header(HeaderName::from_static(headers::AGE_MS), age_value(age)),
             ReadError::ShuttingDown => Failure::new(ErrorCode::ShuttingDown, message),
             ReadError::Damaged { .. } => Failure::new(ErrorCode::Damaged, message),
         }
@@ -201,6 +223,19 @@ impl IntoResponse for Failure {
 /// The answer to a request that is refused, with the headers that go with the code.
 pub fn refusal(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Response {
     Failure::new(code, message).into_response()
+}
+
+/// The age of a node's state, in whole milliseconds, never younger than it is.
+pub(crate) fn age_value(age: Option<Duration>) -> HeaderValue {
+    match age {
+        Some(age) => HeaderValue::from(milliseconds_rounded_up(age)),
+        None => HeaderValue::from_static(headers::AGE_UNKNOWN),
+    }
+}
+
+/// An age in whole milliseconds, never younger than it is.
+pub(crate) fn milliseconds_rounded_up(age: Duration) -> u64 {
+    u64::try_from(age.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 /// A revision as the value of `ETag`.

@@ -65,7 +65,7 @@ impl Route {
             quorate_api::COMPACT_PATH => Route::Compact,
             quorate_api::SETTINGS_PATH => Route::Settings,
             quorate_api::REVISIONS_PATH => Route::Revisions,
-            quorate_api::CLUSTER_PATH => Route::Cluster,
+            quorate_api::CLUSTER_PATH | quorate_api::LEADER_PATH => Route::Cluster,
             quorate_api::HEALTH_PATH | quorate_api::READY_PATH => Route::Health,
             quorate_api::METRICS_PATH => Route::Metrics,
             quorate_api::OPENAPI_PATH | quorate_api::DOCS_PATH => Route::Documentation,

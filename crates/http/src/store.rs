@@ -8,7 +8,7 @@ use quorate_kv::{Budget, ChangesPage, Command, KeyValue, Outcome, RangePage, Ran
 pub use quorate_replica::{AtRevision, View};
 use quorate_replica::{
     Consistency, MemberChange, MemberError, MembersView, ReadAnswer, ReadError, Replica, RequestContext,
-    Status, WriteError,
+    Status, TransferError, WriteError,
 };
 
 /// A replicated store, seen from one of its nodes. See [`Replica`] for what the methods promise.
@@ -51,6 +51,13 @@ pub trait Store: Clone + Debug + Send + Sync + 'static {
     /// Waits until a linearizable read could be answered here, but not past `deadline`.
     fn ready(&self, deadline: Moment) -> impl Future<Output = Result<(), ReadError>> + Send;
 
+    /// Hands leadership to the member `to`, or to the one that is best suited, and says who leads then.
+    fn transfer_leadership(
+        &self,
+        context: &RequestContext,
+        to: Option<u64>,
+    ) -> impl Future<Output = Result<u64, TransferError>> + Send;
+
     /// This node's view of the cluster and of itself.
     fn status(&self) -> Status;
 
@@ -88,6 +95,14 @@ impl<E: Environment> Store for Replica<E> {
 
     fn ready(&self, deadline: Moment) -> impl Future<Output = Result<(), ReadError>> + Send {
         Replica::ready(self, deadline)
+    }
+
+    fn transfer_leadership(
+        &self,
+        context: &RequestContext,
+        to: Option<u64>,
+    ) -> impl Future<Output = Result<u64, TransferError>> + Send {
+        Replica::transfer_leadership(self, context, to)
     }
 
     fn status(&self) -> Status {

@@ -13,8 +13,9 @@ use openraft::raft::{
 use openraft::storage::RaftStateMachine;
 use openraft_rt::AsyncRuntime;
 use quorate_consensus::{
-    CommittedLeaderId, GroupId, Member, NodeId, RaftTypes, SnapshotFile, SnapshotMeta, Vote,
+    CommittedLeaderId, GroupId, LogId, Member, NodeId, RaftTypes, SnapshotFile, SnapshotMeta, Vote,
 };
+use quorate_environment::mutant::{self, Mutant};
 use quorate_environment::{Environment, Moment};
 
 use crate::error::{Refusal, RemoteError};
@@ -136,7 +137,13 @@ where
         openraft::Raft::stream_append(self, requests).map(|item| item.map_err(|error| error.to_string()))
     }
 
-    async fn vote(&self, request: VoteRequest<RaftTypes<R>>) -> Result<VoteResponse<RaftTypes<R>>, String> {
+    async fn vote(
+        &self,
+        mut request: VoteRequest<RaftTypes<R>>,
+    ) -> Result<VoteResponse<RaftTypes<R>>, String> {
+        if request.leadership_transfer && mutant::active(Mutant::TransferToLaggard) {
+            request.last_log_id = Some(LogId::new(CommittedLeaderId::new(u64::MAX), u64::MAX));
+        }
         openraft::Raft::vote(self, request).await.map_err(|error| error.to_string())
     }
 
@@ -149,8 +156,11 @@ where
 
     async fn transfer_leader(
         &self,
-        request: TransferLeaderRequest<RaftTypes<R>>,
+        mut request: TransferLeaderRequest<RaftTypes<R>>,
     ) -> Result<TransferLeaderResponse<RaftTypes<R>>, String> {
+        if mutant::active(Mutant::TransferToLaggard) {
+            request = TransferLeaderRequest::new(*request.from_leader(), *request.to_node_id(), None);
+        }
         self.handle_transfer_leader(request).await.map_err(|error| error.to_string())
     }
 

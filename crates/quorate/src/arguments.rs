@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::client_arguments::{
-    CompactArguments, DeleteArguments, EXIT_CODES, GetArguments, HistoryArguments, ListArguments,
-    PutArguments, SessionArguments, SettingsArguments, StatusArguments, TransactionArguments,
+    CompactArguments, DeleteArguments, EXIT_CODES, GetArguments, HistoryArguments, LeaderArguments,
+    ListArguments, PutArguments, SessionArguments, SettingsArguments, StatusArguments, TransactionArguments,
 };
 use crate::member_arguments::MemberArguments;
 
@@ -98,6 +98,8 @@ pub enum Command {
     Status(StatusArguments),
     /// List, add, promote, replace and remove members.
     Member(MemberArguments),
+    /// Decide who leads.
+    Leader(LeaderArguments),
     /// Hold a session, for programs that number their own writes. The commands above need none of this.
     Session(SessionArguments),
     /// Print a script that completes commands in a shell.
@@ -265,6 +267,18 @@ pub struct ServeSettings {
     /// replaced after 5 to 6 times that. The same on all nodes.
     #[arg(long, env = "QUORATE_HEARTBEAT_INTERVAL_MS", value_name = "MS")]
     pub heartbeat_interval_ms: Option<u64>,
+
+    /// By how much the clock of any node may run faster or slower than true time, in millionths (500 is a
+    /// cautious bound for machines that keep their time by NTP). With it, reads with `consistency=lease` are
+    /// answered by the leader without asking a quorum, which is right only as long as no clock breaks the bound.
+    /// Without it they are answered like linearizable ones [default: none].
+    #[arg(long, env = "QUORATE_CLOCK_DRIFT_MAX_PPM", value_name = "MILLIONTHS")]
+    pub clock_drift_max_ppm: Option<u32>,
+
+    /// Rather do not lead: hand leadership over to a voter that does not avoid it, as soon as one is caught up
+    /// [default: false].
+    #[arg(long, env = "QUORATE_AVOID_LEADING", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub avoid_leading: Option<bool>,
 
     /// What to do about a state that is damaged or differs from the leader's: `manual` stops the node until
     /// `quorate repair` was run, `automatic` makes the state anew at once [default: manual].

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use quorate_api::{Order, query};
+use quorate_client::Freshness;
 
 /// What exit codes mean, for the help.
 pub const EXIT_CODES: &str = "\
@@ -49,6 +50,31 @@ pub enum Output {
     Raw,
 }
 
+/// How fresh what a command reads has to be.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct FreshnessArguments {
+    /// Answer from the node's own state, however old.
+    #[arg(long)]
+    pub stale: bool,
+    /// With --stale: the node's state may be this old; an older one catches up, or the command fails.
+    #[arg(long, requires = "stale", value_parser = parse_duration, value_name = "TIME")]
+    pub max_staleness: Option<Duration>,
+    /// Let the leader rely on its lease instead of asking a majority, if the nodes were started with
+    /// --clock-drift-max-ppm.
+    #[arg(long, conflicts_with = "stale")]
+    pub lease: bool,
+}
+
+impl From<FreshnessArguments> for Freshness {
+    fn from(arguments: FreshnessArguments) -> Self {
+        match arguments {
+            FreshnessArguments { stale: true, max_staleness: age_max, .. } => Freshness::Stale { age_max },
+            FreshnessArguments { lease: true, .. } => Freshness::Lease,
+            _ => Freshness::Linearizable,
+        }
+    }
+}
+
 /// `quorate get`.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
@@ -56,11 +82,11 @@ pub struct GetArguments {
     /// The key.
     pub key: OsString,
     /// Read the key as it was at this revision.
-    #[arg(long, value_name = "REVISION", conflicts_with = "stale")]
+    #[arg(long, value_name = "REVISION", conflicts_with_all = ["stale", "lease"])]
     pub revision: Option<u64>,
-    /// Answer from the node's own state, however old.
-    #[arg(long)]
-    pub stale: bool,
+    /// How fresh the answer has to be.
+    #[command(flatten)]
+    pub freshness: FreshnessArguments,
     /// Where to send it.
     #[command(flatten)]
     pub connection: ConnectionArguments,
@@ -135,11 +161,11 @@ pub struct ListArguments {
     #[arg(long, value_name = "ORDER", value_parser = parse_order, default_value = "ascending")]
     pub order: Order,
     /// List the keys as they were at this revision.
-    #[arg(long, value_name = "REVISION", conflicts_with = "stale")]
+    #[arg(long, value_name = "REVISION", conflicts_with_all = ["stale", "lease"])]
     pub revision: Option<u64>,
-    /// Answer from the node's own state, however old.
-    #[arg(long)]
-    pub stale: bool,
+    /// How fresh the answer has to be.
+    #[command(flatten)]
+    pub freshness: FreshnessArguments,
     /// Where to send it.
     #[command(flatten)]
     pub connection: ConnectionArguments,
@@ -174,6 +200,9 @@ pub struct HistoryArguments {
     /// The changes of at most so many revisions.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
+    /// How fresh the answer has to be.
+    #[command(flatten)]
+    pub freshness: FreshnessArguments,
     /// Where to send it.
     #[command(flatten)]
     pub connection: ConnectionArguments,
@@ -209,6 +238,29 @@ pub struct StatusArguments {
     /// Where to send it.
     #[command(flatten)]
     pub connection: ConnectionArguments,
+}
+
+/// `quorate leader`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct LeaderArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: LeaderCommand,
+}
+
+/// What to do about the leader.
+#[derive(Debug, Subcommand)]
+pub enum LeaderCommand {
+    /// Hand leadership over, without failing a request, and print which member leads then.
+    Transfer {
+        /// The member that is to lead; the one that is best suited, if it is not said.
+        #[arg(value_name = "MEMBER")]
+        to: Option<u64>,
+        /// Where to send it.
+        #[command(flatten)]
+        connection: ConnectionArguments,
+    },
 }
 
 /// `quorate session`.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use quorate_replica::{RepairPolicy, ReplicaOptions};
+use quorate_replica::{CLOCK_DRIFT_PPM_MAX, RepairPolicy, ReplicaOptions};
 use quorate_storage::StorageOptions;
 
 use crate::arguments::{ServeArguments, ServeSettings};
@@ -71,6 +71,10 @@ pub struct NodeConfiguration {
     pub learner: bool,
     /// How often a leader says that it is alive, in milliseconds.
     pub heartbeat_interval_ms: u64,
+    /// By how much the clocks of nodes may be wrong, in millionths; nothing for no lease reads.
+    pub clock_drift_max_ppm: Option<u32>,
+    /// Whether the node should rather not lead.
+    pub avoid_leading: bool,
     /// Who repairs a state that is damaged.
     pub repair: RepairPolicy,
     /// How many bytes of records are checked in a second, in the background.
@@ -96,6 +100,8 @@ impl NodeConfiguration {
             stays_learner: self.learner,
             proposal_bytes_in_flight_max: PROPOSAL_BYTES_IN_FLIGHT_MAX,
             heartbeat_interval_ms: self.heartbeat_interval_ms,
+            clock_drift_max_ppm: self.clock_drift_max_ppm,
+            avoid_leading: self.avoid_leading,
             repair: self.repair,
             storage: StorageOptions {
                 scrub_bytes_per_second: self.scrub_bytes_per_second,
@@ -142,6 +148,8 @@ fn merge(flags: ServeSettings, file: ServeSettings) -> ServeSettings {
         join: flags.join.or(file.join),
         learner: flags.learner.or(file.learner),
         heartbeat_interval_ms: flags.heartbeat_interval_ms.or(file.heartbeat_interval_ms),
+        clock_drift_max_ppm: flags.clock_drift_max_ppm.or(file.clock_drift_max_ppm),
+        avoid_leading: flags.avoid_leading.or(file.avoid_leading),
         repair: flags.repair.or(file.repair),
         scrub_bytes_per_second: flags.scrub_bytes_per_second.or(file.scrub_bytes_per_second),
     }
@@ -186,6 +194,8 @@ fn resolve(settings: ServeSettings) -> Result<NodeConfiguration, ConfigurationEr
         join,
         learner,
         heartbeat_interval_ms,
+        clock_drift_max_ppm: settings.clock_drift_max_ppm.map(check_clock_drift).transpose()?,
+        avoid_leading: settings.avoid_leading.unwrap_or(false),
         repair: settings.repair.as_deref().map_or(Ok(RepairPolicy::default()), parse_repair_policy)?,
         scrub_bytes_per_second: settings.scrub_bytes_per_second.unwrap_or(SCRUB_BYTES_PER_SECOND_DEFAULT),
     })
@@ -240,6 +250,14 @@ fn check_reachable(address: &str) -> Result<(), ConfigurationError> {
     };
     let reason = format!("{reason}: say with --advertise-peer where the others reach it");
     Err(ConfigurationError::Invalid { name: "peer-listen", reason })
+}
+
+fn check_clock_drift(ppm: u32) -> Result<u32, ConfigurationError> {
+    if ppm <= CLOCK_DRIFT_PPM_MAX {
+        return Ok(ppm);
+    }
+    let reason = format!("{ppm} millionths are more than the limit of {CLOCK_DRIFT_PPM_MAX}");
+    Err(ConfigurationError::Invalid { name: "clock-drift-max-ppm", reason })
 }
 
 fn parse_repair_policy(name: &str) -> Result<RepairPolicy, ConfigurationError> {
@@ -347,6 +365,15 @@ mod tests {
         assert_eq!(node.repair, RepairPolicy::Automatic);
         let text = refusal(repair("sometimes"));
         assert!(text.contains("--repair") && text.contains("manual or automatic"), "{text}");
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_by_half_is_not_a_clock() {
+        let drift = |ppm| ServeSettings { clock_drift_max_ppm: Some(ppm), ..complete() };
+        let node = resolve(drift(500)).expect("complete settings");
+        assert_eq!(node.clock_drift_max_ppm, Some(500));
+        assert_eq!(resolve(complete()).expect("complete settings").clock_drift_max_ppm, None);
+        assert!(refusal(drift(500_000)).contains("--clock-drift-max-ppm"));
     }
 
     #[test]

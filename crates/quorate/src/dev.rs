@@ -84,6 +84,8 @@ fn configuration(member: u16, first_port: u16, data_directory: &Path) -> NodeCon
         join: Vec::new(),
         learner: false,
         heartbeat_interval_ms: HEARTBEAT_INTERVAL_MS_DEFAULT,
+        clock_drift_max_ppm: None,
+        avoid_leading: false,
         repair: RepairPolicy::Automatic,
         scrub_bytes_per_second: SCRUB_BYTES_PER_SECOND_DEFAULT,
     }

@@ -181,6 +181,10 @@ fn hint_of_refusal(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::Unavailable => {
             Some("a majority of the members has to be there: `quorate status` shows who leads")
         }
+        ErrorCode::MemberNotVoter => Some("`quorate member promote` makes it a voter"),
+        ErrorCode::MemberUnreachable | ErrorCode::NoSuccessor => {
+            Some("is the member running, and do the nodes reach each other's peer addresses?")
+        }
         code if code.is_retryable() => Some("nothing was done: try again"),
         _ => None,
     }

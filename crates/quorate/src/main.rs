@@ -74,6 +74,7 @@ async fn run(command: Command) -> Result<(), CommandError> {
         Command::Settings(arguments) => client_commands::settings(arguments).await,
         Command::Member(arguments) => client_commands::member(arguments).await,
         Command::Status(arguments) => client_commands::status(arguments).await,
+        Command::Leader(arguments) => client_commands::leader(arguments).await,
         Command::Session(arguments) => client_commands::session(arguments).await,
         Command::Completions(arguments) => documentation::completions(&arguments),
         Command::Man(arguments) => documentation::man(&arguments),

@@ -52,6 +52,7 @@ fn every_operation_and_every_error_is_documented() {
         "/v1/revisions",
         "/v1/cluster",
         "/v1/cluster/members",
+        "/v1/cluster/leader",
         "/healthz",
         "/readyz",
         "/metrics",

@@ -71,6 +71,12 @@ pub enum ReadError {
         /// When trying again may help.
         retry_after: Duration,
     },
+    /// The local state is older than the read allows, and did not catch up before the deadline.
+    #[error("this node's state is older than the read allows")]
+    TooStale {
+        /// How long ago it was known to be current; `None` if never since the node started.
+        age: Option<Duration>,
+    },
     /// Too much is in flight.
     #[error("too many reads are in flight on this node")]
     Overloaded {

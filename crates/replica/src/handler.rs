@@ -14,8 +14,10 @@ use tracing::Instrument;
 use crate::context::{Principal, RequestContext};
 use crate::leadership::{Leader, known_leader};
 use crate::membership::{ForwardedMemberRequest, MemberReply, MemberRequest};
-use crate::raft::Raft;
 use crate::replica::Replica;
+use crate::rounds::Confirmation;
+use crate::transfer_wire::{TransferReply, TransferRequest};
+use crate::vote_guard::GuardedRaft;
 use crate::wire::{ForwardedWrite, ReadIndexReply, ReadIndexRequest, SnapshotRequest, WriteReply, kind};
 
 /// The storage's judgement of the snapshots that peers send.
@@ -32,10 +34,10 @@ impl SnapshotCheck for ReceivedSnapshots {
 }
 
 impl<E: Environment> PeerHandler<E> for Replica<E> {
-    type Raft = Raft<E>;
+    type Raft = GuardedRaft<E>;
 
-    fn raft(&self, group: GroupId) -> Option<Raft<E>> {
-        (group == self.inner().group).then(|| self.inner().raft.clone())
+    fn raft(&self, group: GroupId) -> Option<GuardedRaft<E>> {
+        (group == self.inner().group).then(|| self.inner().guarded_raft.clone())
     }
 
     fn snapshot_check(&self) -> Arc<dyn SnapshotCheck> {
@@ -69,16 +71,28 @@ impl<E: Environment> PeerHandler<E> for Replica<E> {
             kind::READ_INDEX => {
                 let request =
                     ReadIndexRequest::decode_payload(payload).map_err(|error| malformed(from, &error))?;
-                if let Some(ReadIndexRequest { has_room }) = request {
-                    self.inner().follower_room.note(from, has_room, self.inner().environment.now());
+                let mut confirmation = Confirmation::Quorum;
+                if let Some(request) = request {
+                    let now = self.inner().environment.now();
+                    self.inner().follower_reports.note(from, request.report, now);
+                    confirmation = request.confirmation;
                 }
-                Ok(ReadIndexReply(self.read_index_for_peer(from, deadline).await).encode())
+                let index = self.read_index_for_peer(from, confirmation, deadline).await;
+                Ok(ReadIndexReply(index).encode())
             }
             kind::MEMBERS => self.members_for_peer(member_request(from, payload)?, deadline).await,
             kind::STANDING => self.standing_for_peer(from, deadline).await,
             kind::SNAPSHOT => {
                 let request = SnapshotRequest::decode(payload).map_err(|error| malformed(from, &error))?;
                 Ok(self.snapshot_piece(&request).await.encode())
+            }
+            kind::TRANSFER_LEADERSHIP => {
+                let request = TransferRequest::decode(payload).map_err(|error| malformed(from, &error))?;
+                let context = RequestContext {
+                    hops: request.hops,
+                    ..RequestContext::new(deadline, request.request_id)
+                };
+                Ok(TransferReply(self.transfer_leadership(&context, request.to).await).encode())
             }
             unknown => Err(malformed(from, &format!("requests of kind {unknown} are not known"))),
         }
@@ -128,14 +142,19 @@ impl<E: Environment> Replica<E> {
         standing.map(|standing| standing.encode()).map_err(RemoteError::Failed)
     }
 
-    async fn read_index_for_peer(&self, from: NodeId, deadline: Moment) -> Result<u64, String> {
+    async fn read_index_for_peer(
+        &self,
+        from: NodeId,
+        confirmation: Confirmation,
+        deadline: Moment,
+    ) -> Result<u64, String> {
         if known_leader::<E>(&self.inner().raft) != Some(Leader::Here) {
             return Err("this node does not lead".to_owned());
         }
         if !self.knows_member(from) {
             return Err(format!("{from} is not a member"));
         }
-        let round = self.inner().read_indexer.read_index(deadline).await;
+        let round = self.read_index(confirmation, deadline).await;
         round.map(|read_index| read_index.index).map_err(|error| error.to_string())
     }
 }

@@ -30,11 +30,20 @@ pub struct ReplicaOptions {
     pub proposal_bytes_in_flight_max: usize,
     /// The heartbeat interval in milliseconds; election timeouts follow from it.
     pub heartbeat_interval_ms: u64,
+    /// By how much the clock of any node may run faster or slower than true time, in millionths: with it this
+    /// node answers lease reads under its lease. Without it they cost a ReadIndex round, like linearizable
+    /// ones.
+    pub clock_drift_max_ppm: Option<u32>,
+    /// Whether this node should rather not lead: when it does, it hands over to a voter that does not mind.
+    pub avoid_leading: bool,
     /// Who repairs a state that is damaged.
     pub repair: RepairPolicy,
     /// How storage is set up.
     pub storage: StorageOptions,
 }
+
+/// The largest bound on the drift of clocks that a node takes: a tenth. Beyond it a lease is not worth having.
+pub const CLOCK_DRIFT_PPM_MAX: u32 = 100_000;
 
 /// What is done about a state that is damaged, or is not the leader's. Log and vote are never touched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

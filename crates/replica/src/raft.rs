@@ -8,3 +8,5 @@ use quorate_storage::StateStore;
 pub(crate) type Types<E> = RaftTypes<<E as Environment>::Runtime>;
 /// The handle of the Raft task.
 pub(crate) type Raft<E> = openraft::Raft<Types<E>, StateStore<E>>;
+/// What Raft says of itself.
+pub(crate) type RaftMetrics<E> = openraft::RaftMetrics<Types<E>>;

@@ -1,8 +1,10 @@
 //! Reads of a replica.
 //!
 //! **A linearizable read** waits for a ReadIndex round ([`crate::read_index`]), for this replica to have
-//! applied that index, and then reads locally, on whatever node it arrived. **A stale read** is answered
-//! at once, with the age of the state ([`crate::freshness`]).
+//! applied that index, and then reads locally, on whatever node it arrived. **A lease read** is the same, but
+//! the leader may answer from its lease instead of running a round ([`crate::lease`]). **A stale read** is
+//! answered at once, with the age of the state ([`crate::freshness`]); one with a bound waits until the state is
+//! that fresh, and fails if it does not become so in time.
 //!
 //! What is too long for one read is read in pages: [`Replica::view`] waits once and gives a revision, and
 //! each page reads at that revision, whatever has happened since. A page is short and holds nothing when it
@@ -19,6 +21,7 @@ use crate::context::RequestContext;
 use crate::errors::ReadError;
 use crate::read_index::{NoReadIndex, ReadIndex};
 use crate::replica::{RETRY_AFTER, Replica};
+use crate::rounds::Confirmation;
 
 /// How fresh a read has to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,8 +29,23 @@ pub enum Consistency {
     /// Reflects every write that was acknowledged before the read began.
     #[default]
     Linearizable,
+    /// The same as long as clocks keep to the bound that the leader was started with, and cheaper.
+    Lease,
     /// Whatever this node has, with its age.
-    Stale,
+    Stale {
+        /// How old the state may have been when the read began.
+        age_max: Option<Duration>,
+    },
+}
+
+impl Consistency {
+    /// Whatever this node has, however old.
+    pub const STALE: Self = Consistency::Stale { age_max: None };
+
+    /// Whether the answer need not reflect every write that was acknowledged before.
+    pub const fn is_stale(self) -> bool {
+        matches!(self, Consistency::Stale { .. })
+    }
 }
 
 /// What a read found.
@@ -103,10 +121,8 @@ impl<E: Environment> Replica<E> {
 
     /// For a stale read: how old the local state may be.
     fn age(&self, consistency: Consistency) -> Option<Duration> {
-        match consistency {
-            Consistency::Linearizable => None,
-            Consistency::Stale => self.inner().freshness.age(self.inner().environment.now()),
-        }
+        let now = self.inner().environment.now();
+        if consistency.is_stale() { self.inner().freshness.age(now) } else { None }
     }
 
     /// What a read is answered that the storage could not do. What it found broken ends the node.
@@ -135,15 +151,20 @@ impl<E: Environment> Replica<E> {
         let is_fresh = match consistency {
             Consistency::Linearizable if mutant::active(Mutant::StaleRead) => Ok(()),
             Consistency::Linearizable => self.catch_up(context.deadline).await,
-            Consistency::Stale => self.await_recovery(context.deadline).await,
+            Consistency::Lease => self.catch_up_by(Confirmation::Lease, context.deadline).await,
+            Consistency::Stale { age_max } => self.await_age(age_max, context.deadline).await,
         };
         is_fresh.map_err(refusal)
     }
 
     /// Waits until the local state includes every write acknowledged before this call.
     pub(crate) async fn catch_up(&self, deadline: Moment) -> Result<(), ReadError> {
+        self.catch_up_by(Confirmation::Quorum, deadline).await
+    }
+
+    async fn catch_up_by(&self, confirmation: Confirmation, deadline: Moment) -> Result<(), ReadError> {
         let unavailable = |reason: String| ReadError::Unavailable { reason, retry_after: RETRY_AFTER };
-        let round = self.inner().read_indexer.read_index(deadline);
+        let round = self.read_index(confirmation, deadline);
         let round = round.instrument(tracing::debug_span!("read_index")).await;
         let ReadIndex { index, began } = round.map_err(|error| match error {
             NoReadIndex::TooManyWait => ReadError::Overloaded { retry_after: RETRY_AFTER },
@@ -154,12 +175,31 @@ impl<E: Environment> Replica<E> {
         Ok(())
     }
 
-    /// After a restart the state may be older than what this node has served before: see
+    /// The index that local state must have applied for a read that begins now.
+    pub(crate) async fn read_index(
+        &self,
+        confirmation: Confirmation,
+        deadline: Moment,
+    ) -> Result<ReadIndex, NoReadIndex> {
+        match confirmation {
+            Confirmation::Quorum => self.inner().read_indexer.read_index(deadline).await,
+            Confirmation::Lease => self.inner().lease_indexer.read_index(deadline).await,
+        }
+    }
+
+    /// Waits until the state is not older than a stale read allows, as of now. After a restart the state may be
+    /// older than what this node has served before, so it has to catch up in any case: see
     /// [`crate::freshness`].
-    async fn await_recovery(&self, deadline: Moment) -> Result<(), ReadError> {
-        match self.inner().freshness.age(self.inner().environment.now()) {
-            Some(_) => Ok(()),
-            None => self.catch_up(deadline).await,
+    async fn await_age(&self, age_max: Option<Duration>, deadline: Moment) -> Result<(), ReadError> {
+        let age = self.age(Consistency::STALE);
+        if age.is_some_and(|age| age_max.is_none_or(|age_max| age <= age_max)) {
+            return Ok(());
+        }
+        match self.catch_up(deadline).await {
+            Err(ReadError::Unavailable { .. }) if age_max.is_some() => {
+                Err(ReadError::TooStale { age: self.age(Consistency::STALE) })
+            }
+            caught_up => caught_up,
         }
     }
 

@@ -16,15 +16,18 @@ use quorate_storage::{DataDirectory, StateReader, Storage};
 use tokio_util::sync::CancellationToken;
 
 use crate::bytes_in_flight::BytesInFlight;
-use crate::follower_room::FollowerRoom;
+use crate::follower_reports::FollowerReports;
 use crate::freshness::Freshness;
 use crate::gate::Gate;
+use crate::lease::LeaseRounds;
 use crate::options::{ReplicaOptions, StartError};
 use crate::proposer::Proposer;
 use crate::raft::Raft;
 use crate::read_index::ReadIndexer;
 use crate::rounds::Rounds;
+use crate::transfer::Transfers;
 use crate::upkeep::UpkeepCounters;
+use crate::vote_guard::GuardedRaft;
 
 /// What a client is told to wait before it tries again when there is no quorum or no room.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -45,12 +48,15 @@ pub(crate) struct Inner<E: Environment> {
     pub(crate) storage: Arc<Storage<E>>,
     pub(crate) reader: StateReader,
     pub(crate) raft: Raft<E>,
+    pub(crate) guarded_raft: GuardedRaft<E>,
     pub(crate) peers: Peers<E>,
     pub(crate) proposer: Arc<Proposer<E>>,
     pub(crate) read_indexer: Arc<ReadIndexer<E, Arc<Rounds<E>>>>,
+    pub(crate) lease_indexer: Arc<ReadIndexer<E, LeaseRounds<E>>>,
     pub(crate) freshness: Freshness,
     pub(crate) bytes_in_flight: BytesInFlight,
-    pub(crate) follower_room: Arc<FollowerRoom>,
+    pub(crate) follower_reports: FollowerReports,
+    pub(crate) transfers: Transfers,
     pub(crate) upkeep: UpkeepCounters,
     /// Cancelled when the node begins to stop: it does what it has promised and takes on little.
     pub(crate) leaving: CancellationToken,

@@ -5,16 +5,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::ReadPolicy;
+use openraft::raft::linearizable_read::LinearizerOption;
 use quorate_consensus::encoding::{Decode, Encode};
 use quorate_consensus::{GroupId, Member, NodeId};
 use quorate_environment::Environment;
 use quorate_peer::Peers;
 use quorate_storage::Storage;
 
+use crate::follower_reports::FollowerReport;
 use crate::leadership::{Leader, await_leader};
 use crate::raft::Raft;
 use crate::read_index::ReadIndexSource;
 use crate::wire::{ReadIndexReply, ReadIndexRequest, kind};
+
+/// What confirms that the leader still leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Confirmation {
+    /// A quorum, asked now.
+    Quorum,
+    /// The leader's lease, if it has one that holds; else a quorum.
+    Lease,
+}
 
 /// See the module's documentation.
 pub(crate) struct Rounds<E: Environment> {
@@ -23,8 +34,12 @@ pub(crate) struct Rounds<E: Environment> {
     pub(crate) raft: Raft<E>,
     pub(crate) peers: Peers<E>,
     pub(crate) storage: Arc<Storage<E>>,
+    /// Whether this node should rather not lead.
+    pub(crate) avoids_leading: bool,
     /// How long one round may take before it is tried again, perhaps with another leader.
     pub(crate) round_timeout: Duration,
+    /// For how long after it has sent what a quorum has answered this node, if it leads, may rely on that.
+    pub(crate) lease: Option<Duration>,
 }
 
 impl<E: Environment> ReadIndexSource for Arc<Rounds<E>> {
@@ -32,7 +47,9 @@ impl<E: Environment> ReadIndexSource for Arc<Rounds<E>> {
         let deadline = self.environment.now() + self.round_timeout;
         match await_leader::<E>(&self.environment, &self.raft, deadline).await {
             Some(Leader::Here) => self.local_round().await,
-            Some(Leader::There(node_id, member)) => self.remote_round(node_id, &member).await,
+            Some(Leader::There(node_id, member)) => {
+                self.remote_round(node_id, &member, Confirmation::Quorum).await
+            }
             None => Err("no leader is known".to_owned()),
         }
     }
@@ -49,11 +66,25 @@ impl<E: Environment> Rounds<E> {
         }
     }
 
+    /// The index of a lease read, if this node leads and its lease holds: see [`crate::lease`].
+    pub(crate) async fn leased_index(&self) -> Option<u64> {
+        let option = LinearizerOption::new(Some(self.lease?), false).with_wait_timeout(Duration::ZERO);
+        let linearizer = self.raft.get_read_linearizer(option).await.ok()?;
+        Some(linearizer.read_log_id().log_id().index())
+    }
+
     /// A round on another node: one message to the leader, which lets it join a round of its own. The
-    /// leader learns on the way whether there is room here: see [`crate::follower_room`].
-    async fn remote_round(&self, node_id: NodeId, member: &Member) -> Result<u64, String> {
+    /// leader learns on the way what this node says of itself: see [`crate::follower_reports`].
+    pub(crate) async fn remote_round(
+        &self,
+        node_id: NodeId,
+        member: &Member,
+        confirmation: Confirmation,
+    ) -> Result<u64, String> {
         let deadline = self.environment.now() + self.round_timeout;
-        let request = ReadIndexRequest { has_room: self.storage.has_room() }.encode();
+        let report =
+            FollowerReport { has_room: self.storage.has_room(), avoids_leading: self.avoids_leading };
+        let request = ReadIndexRequest { report, confirmation }.encode();
         let reply = self
             .peers
             .call(node_id, member, self.group, kind::READ_INDEX, &request, deadline)

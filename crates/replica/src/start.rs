@@ -11,10 +11,13 @@ use quorate_storage::{DataDirectory, OpenError, Storage};
 use tokio_util::sync::CancellationToken;
 
 use crate::bytes_in_flight::BytesInFlight;
+use crate::follower_reports::FollowerReports;
 use crate::formation::Formation;
 use crate::freshness::Freshness;
 use crate::gate::Gate;
 use crate::housekeeping::{greet_members, keep_fresh, keep_log_short, keep_snapshot_sound};
+use crate::leadership_keeper::keep_leadership;
+use crate::lease::{LeaseRounds, reliable_for};
 use crate::membership::{Joiner, keep_announced, keep_membership, keep_standing, watch_membership};
 use crate::options::{RepairPolicy, ReplicaOptions, StartError};
 use crate::proposer::Proposer;
@@ -23,7 +26,9 @@ use crate::read_index::ReadIndexer;
 use crate::repair::Repairer;
 use crate::replica::{Breakdown, Inner, Replica};
 use crate::rounds::Rounds;
+use crate::transfer::Transfers;
 use crate::upkeep::{UpkeepCounters, keep_store};
+use crate::vote_guard::{GuardedRaft, keep_from_standing, stand_again};
 
 /// Entries in one replication message at most; their bytes are bounded by the log reader.
 const REPLICATION_ENTRIES_MAX: u64 = 256;
@@ -69,8 +74,14 @@ pub(crate) async fn start<E: Environment>(
         raft: raft.clone(),
         peers: peers.clone(),
         storage: storage.clone(),
+        avoids_leading: options.avoid_leading,
         round_timeout: options.read_index_timeout(),
+        lease: options.clock_drift_max_ppm.map(|drift| reliable_for(options.election_timeout_max(), drift)),
     });
+    let read_indexer = ReadIndexer::start(environment.clone(), rounds.clone(), shutdown.clone());
+    let lease_rounds = LeaseRounds { rounds, read_indexer: read_indexer.clone() };
+    let promised_until = keep_from_standing(&environment, &raft, options.election_timeout_max());
+    let guarded_raft = GuardedRaft { environment: environment.clone(), raft: raft.clone(), promised_until };
     let replica = Replica::from_inner(Inner {
         group,
         directory: directory.clone(),
@@ -78,12 +89,15 @@ pub(crate) async fn start<E: Environment>(
         reader: storage.reader(),
         storage,
         proposer: Proposer::start(environment.clone(), raft.clone(), shutdown.clone()),
-        read_indexer: ReadIndexer::start(environment.clone(), rounds, shutdown.clone()),
+        read_indexer,
+        lease_indexer: ReadIndexer::start(environment.clone(), lease_rounds, shutdown.clone()),
+        guarded_raft,
         raft: raft.clone(),
         peers,
         freshness: Freshness::default(),
         bytes_in_flight: BytesInFlight::new(options.proposal_bytes_in_flight_max),
-        follower_room: Arc::default(),
+        follower_reports: FollowerReports::default(),
+        transfers: Transfers::default(),
         upkeep: UpkeepCounters::default(),
         leaving: CancellationToken::new(),
         shutdown: shutdown.clone(),
@@ -96,6 +110,9 @@ pub(crate) async fn start<E: Environment>(
     let server =
         serve(environment.clone(), listener, gate.clone(), replica.clone(), received, shutdown.clone());
     environment.spawn("peer server", server);
+    let spread = options.election_timeout_min() / 2;
+    let standing = stand_again(environment.clone(), raft.clone(), promised_until, spread, shutdown.clone());
+    environment.spawn("standing for election", standing);
     if options.join.is_empty() {
         let initial_cluster = options.initial_cluster.clone();
         let formation =
@@ -116,6 +133,7 @@ pub(crate) async fn start<E: Environment>(
     environment.spawn("greetings", greet_members(replica.clone(), shutdown.clone()));
     environment.spawn("log housekeeping", keep_log_short(replica.clone(), shutdown.clone()));
     environment.spawn("store upkeep", keep_store(replica.clone(), shutdown.clone()));
+    environment.spawn("leadership", keep_leadership(replica.clone(), shutdown.clone()));
     environment.spawn("snapshot check", keep_snapshot_sound(replica.clone(), snapshot_rejected, shutdown));
     Ok(replica)
 }
@@ -188,6 +206,9 @@ fn raft_config(options: &ReplicaOptions) -> Result<openraft::Config, StartError>
         // Both go by bytes: see `housekeeping`.
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: u64::MAX,
+        // A leader that no quorum answers is silent for as long as the others need to elect another: if they still
+        // hear it, they would not.
+        quorum_loss_probe_interval: Some(milliseconds(options.election_timeout_max() * 2)),
         enable_pre_vote: Some(true),
         // A leader that restarts must win an election like any other node: see openraft #1511.
         enable_leader_restore: Some(false),

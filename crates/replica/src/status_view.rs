@@ -5,12 +5,14 @@ use std::sync::atomic::Ordering;
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::vote::RaftLeaderId;
+use openraft_rt::Instant;
 use quorate_consensus::ClusterId;
 use quorate_environment::Environment;
 use quorate_kv::Summary;
 use quorate_peer::Gatekeeper;
 
 use crate::housekeeping::READY_AGE_MAX;
+use crate::raft::RaftMetrics;
 use crate::replica::Replica;
 use crate::status::{MemberStatus, Role, Status, WorkStatus};
 
@@ -30,6 +32,8 @@ impl<E: Environment> Replica<E> {
             ServerState::Learner => Role::Learner,
             ServerState::Follower => Role::Follower,
             ServerState::Candidate => Role::Candidate,
+            // It has to win a quorum again, as one that stands for election has.
+            ServerState::Leader if self.has_lost_its_quorum(&metrics) => Role::Candidate,
             ServerState::Leader => Role::Leader,
             ServerState::Shutdown => Role::Stopped,
         };
@@ -54,7 +58,7 @@ impl<E: Environment> Replica<E> {
             group: inner.group,
             role,
             term: metrics.vote.leader_id().term(),
-            leader: metrics.current_leader,
+            leader: metrics.current_leader.filter(|_| !self.has_lost_its_quorum(&metrics)),
             last_log_index: metrics.last_log_index.unwrap_or(0),
             committed_index: metrics.local_committed.map_or(0, |log_id| log_id.index()),
             applied_index: applied.and_then(|applied| applied.log_id).map_or(0, |log_id| log_id.index()),
@@ -67,6 +71,15 @@ impl<E: Environment> Replica<E> {
             failure: inner.storage.failed_with().map(|failure| failure.to_string()),
             work: self.work_status(applied.map(|applied| applied.summary).unwrap_or_default()),
         }
+    }
+
+    /// Whether this node leads as far as it knows, but no quorum has answered it for so long that another may
+    /// have been elected.
+    fn has_lost_its_quorum(&self, metrics: &RaftMetrics<E>) -> bool {
+        let silence_max = self.inner().options.election_timeout_max() * 2;
+        metrics.state == ServerState::Leader
+            && metrics.last_quorum_acked.as_ref().is_some_and(|acked| acked.elapsed() > silence_max)
+            && metrics.membership_config.membership().voter_ids().ne([metrics.id])
     }
 
     fn work_status(&self, state: Summary) -> WorkStatus {

@@ -11,6 +11,8 @@ use quorate_consensus::{LogId, SnapshotMeta};
 use quorate_kv::{Command, Outcome};
 
 use crate::errors::WriteError;
+use crate::follower_reports::FollowerReport;
+use crate::rounds::Confirmation;
 
 /// The kinds of application requests. Ordinals are part of the wire format.
 pub(crate) mod kind {
@@ -24,6 +26,8 @@ pub(crate) mod kind {
     pub(crate) const MEMBERS: u8 = 4;
     /// Whether the asking node is a member: nothing, answered with [`crate::membership`]'s standing.
     pub(crate) const STANDING: u8 = 5;
+    /// Hand leadership over: [`crate::transfer_wire`].
+    pub(crate) const TRANSFER_LEADERSHIP: u8 = 8;
 }
 
 /// A write that a node passes on to the leader.
@@ -121,8 +125,10 @@ impl Decode for WriteReply {
 /// Asks the leader for a read index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReadIndexRequest {
-    /// Whether the asking node has room on its disk for puts.
-    pub(crate) has_room: bool,
+    /// What the asking node says of itself on the way.
+    pub(crate) report: FollowerReport,
+    /// What is to confirm that the leader leads.
+    pub(crate) confirmation: Confirmation,
 }
 
 impl ReadIndexRequest {
@@ -134,16 +140,20 @@ impl ReadIndexRequest {
 
 impl Encode for ReadIndexRequest {
     fn encode_into(&self, writer: &mut Writer) {
-        writer.u8(self.has_room.into());
+        let flags =
+            [self.report.has_room, self.report.avoids_leading, self.confirmation == Confirmation::Lease];
+        writer.u8(flags.iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(*flag)));
     }
 }
 
 impl Decode for ReadIndexRequest {
     fn decode_from(reader: &mut Reader) -> Result<Self, DecodeError> {
         match reader.u8()? {
-            0 => Ok(Self { has_room: false }),
-            1 => Ok(Self { has_room: true }),
-            ordinal => Err(DecodeError::UnknownOrdinal { what: "room", ordinal }),
+            flags @ 0..=7 => Ok(Self {
+                report: FollowerReport { has_room: flags & 1 != 0, avoids_leading: flags & 2 != 0 },
+                confirmation: if flags & 4 == 0 { Confirmation::Quorum } else { Confirmation::Lease },
+            }),
+            ordinal => Err(DecodeError::UnknownOrdinal { what: "report", ordinal }),
         }
     }
 }
@@ -250,7 +260,7 @@ impl Decode for SnapshotReply {
     }
 }
 
-fn milliseconds(duration: Duration) -> u64 {
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -299,8 +309,15 @@ mod tests {
         check(WriteReply(Err(WriteError::ShuttingDown)), "0106");
         check(WriteReply(Err(WriteError::TooLarge { maximum: 258 })), "01070201000000000000");
         check(WriteReply(Err(WriteError::Damaged { reason: "r".to_owned() })), "01080100000072");
-        check(ReadIndexRequest { has_room: false }, "0100");
-        check(ReadIndexRequest { has_room: true }, "0101");
+        let request = |has_room, avoids_leading| ReadIndexRequest {
+            report: FollowerReport { has_room, avoids_leading },
+            confirmation: Confirmation::Quorum,
+        };
+        check(request(false, false), "0100");
+        check(request(true, false), "0101");
+        check(request(false, true), "0102");
+        check(request(true, true), "0103");
+        check(ReadIndexRequest { confirmation: Confirmation::Lease, ..request(true, false) }, "0105");
         check(ReadIndexReply(Ok(258)), "01000201000000000000");
         check(ReadIndexReply(Err("r".to_owned())), "01010100000072");
         let wanted = LogId::new(CommittedLeaderId::new(3), 7);
@@ -328,9 +345,10 @@ mod tests {
     #[test]
     fn a_read_index_request_may_say_nothing() {
         assert_eq!(ReadIndexRequest::decode_payload(Bytes::new()), Ok(None));
-        let request = ReadIndexRequest { has_room: false };
+        let report = FollowerReport { has_room: false, avoids_leading: true };
+        let request = ReadIndexRequest { report, confirmation: Confirmation::Lease };
         assert_eq!(ReadIndexRequest::decode_payload(request.encode()), Ok(Some(request)));
-        assert!(ReadIndexRequest::decode_payload(Bytes::from_static(&[1, 2])).is_err());
+        assert!(ReadIndexRequest::decode_payload(Bytes::from_static(&[1, 8])).is_err());
     }
 
     #[test]

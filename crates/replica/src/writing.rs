@@ -20,7 +20,7 @@ use tracing::Instrument;
 
 use crate::context::RequestContext;
 use crate::errors::WriteError;
-use crate::leadership::{Leader, await_leader};
+use crate::leadership::{Leader, await_leader, known_leader};
 use crate::proposer::ProposeResult;
 use crate::replica::{RETRY_AFTER, Replica};
 use crate::wire::{ForwardedWrite, WriteReply, kind};
@@ -71,6 +71,9 @@ impl<E: Environment> Replica<E> {
             match self.write_once(context, &leader, &command).await {
                 Ok(result) => return result,
                 Err(definite) => reason = definite,
+            }
+            if known_leader::<E>(&inner.raft).is_some_and(|now| now != leader) && !self.sends_back(context) {
+                continue;
             }
             let pause = inner.environment.jitter(RETRY_DELAY);
             if self.sends_back(context) || inner.environment.now() + pause >= context.deadline {
@@ -174,7 +177,7 @@ impl<E: Environment> Replica<E> {
 
     /// The deadlines of a request that is passed on. The other node has a little less time, so that a
     /// definite answer that it gives at the last moment still arrives here in time.
-    fn deadlines_of_hop(&self, deadline: Moment) -> CallDeadlines {
+    pub(crate) fn deadlines_of_hop(&self, deadline: Moment) -> CallDeadlines {
         let left = deadline.saturating_since(self.inner().environment.now());
         let margin = (left / 10).min(HOP_MARGIN_MAX);
         CallDeadlines { peer: deadline - margin, caller: deadline }
@@ -191,7 +194,7 @@ impl<E: Environment> Replica<E> {
     }
 
     fn a_voter_lacks_room(&self) -> bool {
-        let lacking = self.inner().follower_room.lacking(self.inner().environment.now());
+        let lacking = self.inner().follower_reports.lacking_room(self.inner().environment.now());
         if lacking.is_empty() {
             return false;
         }

@@ -65,7 +65,7 @@ async fn without_the_last(options: &[ReplicaOptions]) -> Vec<Node> {
 
 /// Nothing is served, and the node says why, whatever is asked.
 async fn assert_serves_nothing(replica: &Node) {
-    let stale = replica.get(&context(replica), b"key 1", Consistency::Stale).await;
+    let stale = replica.get(&context(replica), b"key 1", Consistency::STALE).await;
     assert!(matches!(stale, Err(ReadError::Damaged { .. })), "{stale:?}");
     let linearizable = read(replica, 1).await;
     assert!(matches!(linearizable, Err(ReadError::Damaged { .. })), "{linearizable:?}");

@@ -137,7 +137,7 @@ async fn a_leader_that_is_removed_hands_over_and_its_directory_does_not_start_ag
     assert_eq!(view.members.len(), 2);
     assert!(view.members.iter().all(|view| view.member != member));
     put(&replicas[0], "after").await;
-    let read = leaving.get(&context(&leaving), b"after", Consistency::Stale).await;
+    let read = leaving.get(&context(&leaving), b"after", Consistency::STALE).await;
     assert!(read.is_err(), "a removed node serves nothing");
     leaving.shutdown().await;
     drop(leaving);

@@ -77,10 +77,10 @@ async fn a_view_shows_one_revision_page_by_page() {
     let changes = replica.changes_page(20, Budget { records: 1, bytes: 1 << 20 });
     let changes = changes.expect("it can be read").expect("the revision is there");
     assert_eq!((changes.changes[0].key.as_ref(), changes.next_revision), (&b"key 19"[..], 21));
-    let stale = replica.view(&context(replica), Consistency::Stale).await.expect("a view");
+    let stale = replica.view(&context(replica), Consistency::STALE).await.expect("a view");
     assert!(stale.revision > 20 && stale.age.is_some());
     replica.shutdown().await;
-    let closed = replica.view(&context(replica), Consistency::Stale).await;
+    let closed = replica.view(&context(replica), Consistency::STALE).await;
     assert_eq!(closed, Err(ReadError::ShuttingDown));
 }
 

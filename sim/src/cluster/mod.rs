@@ -415,6 +415,8 @@ fn replica_options(plan: &Plan, member: u64, data_directory: PathBuf) -> Replica
         stays_learner: false,
         proposal_bytes_in_flight_max: PROPOSAL_BYTES_IN_FLIGHT_MAX,
         heartbeat_interval_ms: plan.replica.heartbeat_interval_ms,
+        clock_drift_max_ppm: None,
+        avoid_leading: false,
         repair: RepairPolicy::Automatic,
         storage: storage_options(&plan.replica),
     }

@@ -40,8 +40,8 @@ pub(super) fn request(asked: &Asked, timeout: Duration) -> Request<Full<Bytes>> 
             let parameters = ChangesParameters {
                 from: *from,
                 limit: Some(*limit),
-                consistency: None,
                 timeout: Some(timeout),
+                ..ChangesParameters::default()
             };
             let path = format!("{}?{}", quorate_api::REVISIONS_PATH, parameters.to_query());
             build(Method::GET, path, Bytes::new(), &[])
@@ -138,6 +138,7 @@ fn range_parameters(
         cursor: after.map(|after| after.cursor.clone()),
         consistency: Some(consistency),
         timeout: Some(timeout),
+        ..RangeParameters::default()
     }
 }
 

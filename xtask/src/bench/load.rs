@@ -75,6 +75,8 @@ pub struct Load {
     pub rate: Option<f64>,
     /// Whether clients that are refused try again soon instead of waiting as long as they are told to.
     pub impatient: bool,
+    /// Whether clients use the client library, which knows all members, instead of a connection to one.
+    pub by_client_library: bool,
     /// Whether all clients ask the leader instead of all members in turn.
     pub at_leader: bool,
 }
@@ -93,6 +95,7 @@ impl Default for Load {
             batch: 1,
             rate: None,
             impatient: false,
+            by_client_library: false,
             at_leader: false,
         }
     }
@@ -165,7 +168,7 @@ impl LoadGenerator {
     fn start_at(&self, addresses: &[SocketAddr], system: &System, load: &Load) -> Result<RunningLoad, Error> {
         let mut command = Command::new(&self.program);
         command
-            .args(["--target", system.name()])
+            .args(["--target", if load.by_client_library { "quorate-library" } else { system.name() }])
             .args(["--operation", load.operation.name()])
             .args(["--clients", &load.clients.to_string()])
             .args(["--seconds", &load.seconds.to_string()])
@@ -174,8 +177,10 @@ impl LoadGenerator {
             .args(["--first-key", &load.first_key.to_string()])
             .args(["--key-prefix", load.key_prefix])
             .args(["--batch", &load.batch.to_string()]);
-        for address in addresses {
-            command.args(["--endpoint", &address.to_string()]);
+        let endpoints: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+        let endpoints = if load.by_client_library { vec![endpoints.join(",")] } else { endpoints };
+        for endpoint in endpoints {
+            command.args(["--endpoint", &endpoint]);
         }
         if let Some(connections) = load.connections {
             command.args(["--connections", &connections.to_string()]);

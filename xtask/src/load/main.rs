@@ -9,6 +9,7 @@ mod client;
 mod etcd;
 mod generator;
 mod http;
+mod library;
 mod measurement;
 mod target;
 
@@ -32,7 +33,8 @@ pub struct Arguments {
     /// What kind of store.
     #[arg(long)]
     target: TargetKind,
-    /// Where the store listens, HOST:PORT. Clients are spread over all of them in turn.
+    /// Where the store listens, HOST:PORT, or for a library that chooses by itself HOST:PORT,HOST:PORT. Clients are
+    /// spread over all of them in turn.
     #[arg(long = "endpoint", required = true)]
     endpoints: Vec<String>,
     /// What the clients do.

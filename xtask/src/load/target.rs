@@ -6,12 +6,15 @@ use bytes::Bytes;
 use clap::ValueEnum;
 
 use crate::http::HttpConnection;
+use crate::library::LibraryConnection;
 
 /// A kind of store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TargetKind {
     /// Ours, over HTTP/1.1.
     Quorate,
+    /// Ours, by its client library, which is given all nodes at once.
+    QuorateLibrary,
     /// etcd, over gRPC.
     Etcd,
 }
@@ -20,6 +23,8 @@ pub enum TargetKind {
 pub enum Connection {
     /// To ours.
     Quorate(HttpConnection),
+    /// To all nodes of ours.
+    QuorateLibrary(Box<LibraryConnection>),
     /// To etcd.
     #[cfg(feature = "etcd")]
     Etcd(Box<crate::etcd::EtcdConnection>),
@@ -54,10 +59,12 @@ pub enum RequestError {
 }
 
 impl Connection {
-    /// Connects to the store at `endpoint`.
+    /// Connects to the store at `endpoint`: of a library, `HOST:PORT` of all nodes, separated by commas.
     pub async fn open(kind: TargetKind, endpoint: &str) -> Result<Connection, RequestError> {
         match kind {
             TargetKind::Quorate => HttpConnection::open(endpoint).await.map(Connection::Quorate),
+            TargetKind::QuorateLibrary => LibraryConnection::open(endpoint)
+                .map(|connection| Connection::QuorateLibrary(Box::new(connection))),
             #[cfg(feature = "etcd")]
             TargetKind::Etcd => crate::etcd::EtcdConnection::open(endpoint)
                 .await
@@ -70,7 +77,7 @@ impl Connection {
     /// Another handle of the same connection, if the protocol lets requests share one.
     pub fn share(&self) -> Option<Connection> {
         match self {
-            Connection::Quorate(_) => None,
+            Connection::Quorate(_) | Connection::QuorateLibrary(_) => None,
             #[cfg(feature = "etcd")]
             Connection::Etcd(connection) => Some(Connection::Etcd(connection.clone())),
         }
@@ -80,6 +87,7 @@ impl Connection {
     pub async fn put(&mut self, key: &str, value: Bytes) -> Result<(), RequestError> {
         match self {
             Connection::Quorate(connection) => connection.put(key, value).await,
+            Connection::QuorateLibrary(connection) => connection.put(key, value).await,
             #[cfg(feature = "etcd")]
             Connection::Etcd(connection) => connection.put(key, value).await,
         }
@@ -89,6 +97,7 @@ impl Connection {
     pub async fn get(&mut self, key: &str) -> Result<usize, RequestError> {
         match self {
             Connection::Quorate(connection) => connection.get(key).await,
+            Connection::QuorateLibrary(connection) => connection.get(key).await,
             #[cfg(feature = "etcd")]
             Connection::Etcd(connection) => connection.get(key).await,
         }
@@ -98,6 +107,7 @@ impl Connection {
     pub async fn range(&mut self, prefix: &str) -> Result<u64, RequestError> {
         match self {
             Connection::Quorate(connection) => connection.range(prefix).await,
+            Connection::QuorateLibrary(connection) => connection.range(prefix).await,
             #[cfg(feature = "etcd")]
             Connection::Etcd(connection) => connection.range(prefix).await,
         }
@@ -107,6 +117,7 @@ impl Connection {
     pub async fn put_if_there(&mut self, key: &str, value: &Bytes) -> Result<(), RequestError> {
         match self {
             Connection::Quorate(connection) => connection.put_if_there(key, value).await,
+            Connection::QuorateLibrary(connection) => connection.put_if_there(key, value).await,
             #[cfg(feature = "etcd")]
             Connection::Etcd(connection) => connection.put_if_there(key, value).await,
         }
@@ -116,6 +127,7 @@ impl Connection {
     pub async fn put_all(&mut self, keys: &[String], value: &Bytes) -> Result<(), RequestError> {
         match self {
             Connection::Quorate(connection) => connection.put_all(keys, value).await,
+            Connection::QuorateLibrary(connection) => connection.put_all(keys, value).await,
             #[cfg(feature = "etcd")]
             Connection::Etcd(connection) => connection.put_all(keys, value).await,
         }
@@ -125,6 +137,7 @@ impl Connection {
     pub fn is_usable(&self) -> bool {
         match self {
             Connection::Quorate(connection) => connection.is_usable(),
+            Connection::QuorateLibrary(_) => true,
             #[cfg(feature = "etcd")]
             Connection::Etcd(_) => true,
         }

@@ -135,7 +135,7 @@ pub const TABLE: [Place; 14] = [
         not: &[],
         runtime: false,
     },
-    Place { name: "xtask", ours: &[], not: &[], runtime: true },
+    Place { name: "xtask", ours: &["quorate-client"], not: &[], runtime: true },
 ];
 
 /// The storage engine and everything of HTTP.

@@ -1,7 +1,6 @@
 //! `/v1/cluster`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -13,6 +12,7 @@ use quorate_kv::Setting;
 use quorate_replica::{MemberStatus, Role, Status};
 
 use crate::application::Application;
+use crate::failure::milliseconds_rounded_up;
 use crate::store::Store;
 
 /// The node's view of the cluster and of itself.
@@ -121,9 +121,4 @@ fn role(role: Role) -> quorate_api::Role {
         Role::Leader => quorate_api::Role::Leader,
         Role::Stopped => quorate_api::Role::Stopped,
     }
-}
-
-/// An age in whole milliseconds, never younger than it is.
-pub(super) fn milliseconds_rounded_up(age: Duration) -> u64 {
-    u64::try_from(age.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

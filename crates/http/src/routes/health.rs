@@ -9,11 +9,12 @@ use quorate_api::ErrorCode;
 use quorate_environment::Environment;
 use quorate_replica::Role;
 
+use super::request;
 use crate::application::Application;
 use crate::failure::Failure;
 use crate::store::Store;
 
-/// How long a node may take to show that it is ready.
+/// How long a node may take to show that it is ready, at most.
 const READY_TIMEOUT: Duration = Duration::from_secs(1);
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -51,7 +52,11 @@ pub(crate) async fn ready<E: Environment, S: Store>(
         Role::Stopped => return stopped(),
         Role::Learner | Role::Follower | Role::Candidate | Role::Leader => {}
     }
-    let deadline = application.environment.now() + READY_TIMEOUT;
+    let timeout = match request::timeout_only(request.uri()) {
+        Ok(timeout) => timeout.map_or(READY_TIMEOUT, |timeout| timeout.min(READY_TIMEOUT)),
+        Err(failure) => return failure.into_response(),
+    };
+    let deadline = application.environment.now() + timeout;
     match application.environment.timeout_at(deadline, application.store.ready(deadline)).await {
         Ok(Ok(())) => super::text(TEXT, "ready\n"),
         Ok(Err(error)) => Failure::from(error).into_response(),

@@ -15,10 +15,10 @@ use quorate_replica::{Consistency, ReadAnswer};
 
 use super::request::{self, Times, no_body};
 use super::writing::{Written, write};
-use super::{age_value, insert_number, kv_request};
+use super::{insert_number, kv_request};
 use crate::application::{Application, Arrival};
 use crate::body::{body_timeout, receive, value_body, value_too_large};
-use crate::failure::{Failure, entity_tag, json_entity_tag};
+use crate::failure::{Failure, age_value, entity_tag, json_entity_tag};
 use crate::store::Store;
 
 pub(super) const METHODS: &str = "GET, HEAD, PUT, DELETE, OPTIONS";
@@ -132,7 +132,7 @@ async fn get<E: Environment, S: Store>(
     let key = kv_request::key(request.uri())?;
     let query = kv_request::query(request.uri(), true)?;
     let reading = Reading {
-        consistency: request::consistency(query.consistency),
+        consistency: request::consistency(query.consistency, query.max_staleness),
         if_none_match: kv_request::read_if_none_match(request.headers())?,
         as_json: media::prefers_json(request.headers().get_all(ACCEPT).iter().map(HeaderValue::as_bytes)),
     };
@@ -166,7 +166,7 @@ fn answer_to_read<E: Environment, S: Store>(
     reading: Reading,
     answer: ReadAnswer,
 ) -> Result<Response, Failure> {
-    let age = (reading.consistency == Consistency::Stale).then(|| age_value(answer.age));
+    let age = reading.consistency.is_stale().then(|| age_value(answer.age));
     let Some(found) = answer.found else {
         let failure = Failure::key_not_found(answer.revision);
         return Err(match age {

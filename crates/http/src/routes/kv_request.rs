@@ -17,6 +17,7 @@ use crate::failure::Failure;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Query {
     pub(super) consistency: Option<quorate_api::Consistency>,
+    pub(super) max_staleness: Option<Duration>,
     pub(super) timeout: Option<Duration>,
     pub(super) revision: Option<u64>,
 }
@@ -44,6 +45,9 @@ pub(super) fn query(uri: &Uri, is_read: bool) -> Result<Query, Failure> {
             query::CONSISTENCY if is_read => {
                 query::once(name, &mut parsed.consistency, query::consistency(value)?)?;
             }
+            query::MAX_STALENESS if is_read => {
+                query::once(name, &mut parsed.max_staleness, query::max_staleness(value)?)?;
+            }
             query::REVISION if is_read => {
                 query::once(name, &mut parsed.revision, query::number(name, value)?)?;
             }
@@ -51,6 +55,7 @@ pub(super) fn query(uri: &Uri, is_read: bool) -> Result<Query, Failure> {
             _ => return Err(query::unknown(name).into()),
         }
     }
+    query::check_staleness(parsed.consistency, parsed.max_staleness)?;
     Ok(parsed)
 }
 

@@ -14,15 +14,16 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{HeaderName, Method, StatusCode};
 use quorate_api::{
-    CLUSTER_PATH, COMPACT_PATH, DOCS_PATH, ErrorCode, HEALTH_PATH, MEMBERS_PATH, METRICS_PATH, OPENAPI_PATH,
-    RANGE_PATH, READY_PATH, REVISIONS_PATH, SESSIONS_PATH, SETTINGS_PATH, TRANSACTION_PATH, headers,
+    CLUSTER_PATH, COMPACT_PATH, DOCS_PATH, ErrorCode, HEALTH_PATH, LEADER_PATH, MEMBERS_PATH, METRICS_PATH,
+    OPENAPI_PATH, RANGE_PATH, READY_PATH, REVISIONS_PATH, SESSIONS_PATH, SETTINGS_PATH, TRANSACTION_PATH,
+    headers,
 };
 use quorate_environment::{Environment, Moment};
 use quorate_replica::ReadError;
 
 use crate::application::Application;
 use crate::body::value_body;
-use crate::failure::Failure;
+use crate::failure::{Failure, age_value};
 use crate::paged_body::{PagedBody, Pages};
 use crate::store::Store;
 
@@ -32,6 +33,7 @@ mod documentation;
 mod health;
 pub(crate) mod kv;
 mod kv_request;
+mod leadership;
 mod members;
 mod metrics;
 mod range;
@@ -67,6 +69,7 @@ pub(crate) fn router<E: Environment, S: Store>(application: Arc<Application<E, S
         .route(&format!("{MEMBERS_PATH}/{{member}}"), any(members::answer_of_one::<E, S>))
         .route(&format!("{MEMBERS_PATH}/{{member}}/promote"), any(members::promote::<E, S>))
         .route(&format!("{MEMBERS_PATH}/{{member}}/replace"), any(members::replace::<E, S>))
+        .route(LEADER_PATH, any(leadership::answer::<E, S>))
         .route(HEALTH_PATH, any(health::healthy::<E, S>))
         .route(READY_PATH, any(health::ready::<E, S>))
         .route(METRICS_PATH, any(metrics::answer::<E, S>))
@@ -81,14 +84,11 @@ async fn unknown_path(request: Request) -> Response {
     Failure::new(ErrorCode::NotFound, "there is no such path; keys are below /v1/kv/").into_response()
 }
 
-/// For a path that is only read and takes no parameters: what to answer, unless it is read.
+/// For a path that is only read, answered at once, and takes no parameters but a timeout: what to answer, unless
+/// it is read.
 fn unless_read(request: &Request) -> Option<Response> {
-    if let Some(response) = unless_read_method(request) {
-        return Some(response);
-    }
-    let name = request.uri().query()?.split(['=', '&']).next().unwrap_or_default();
-    let failure = Failure::new(ErrorCode::BadQuery, format!("this path takes no query parameter {name:?}"));
-    (!request.uri().query()?.is_empty()).then(|| failure.into_response())
+    let refused = || request::timeout_only(request.uri()).err().map(Failure::into_response);
+    unless_read_method(request).or_else(refused)
 }
 
 /// For a path that is only read: what to answer, unless it is read.
@@ -132,14 +132,6 @@ impl Answer {
             response.headers_mut().insert(HeaderName::from_static(headers::AGE_MS), age_value(age));
         }
         response
-    }
-}
-
-/// The age of a node's state.
-fn age_value(age: Option<Duration>) -> HeaderValue {
-    match age {
-        Some(age) => HeaderValue::from(cluster::milliseconds_rounded_up(age)),
-        None => HeaderValue::from_static(headers::AGE_UNKNOWN),
     }
 }
 

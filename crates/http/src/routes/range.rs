@@ -51,10 +51,10 @@ async fn get<E: Environment, S: Store>(
     let cursor =
         parameters.cursor.as_deref().map(|text| cursor(application, &parameters, text)).transpose()?;
     let times = Times::new(arrival, parameters.timeout);
-    let consistency = request::consistency(parameters.consistency);
+    let consistency = request::consistency(parameters.consistency, parameters.max_staleness);
     let view = application.store.view(&times.context, consistency);
     let view = super::in_time(application, times.deadline, view).await?;
-    let answer = Answer { age: (consistency == Consistency::Stale).then_some(view.age) };
+    let answer = Answer { age: consistency.is_stale().then_some(view.age) };
     if let Some(cursor) = &cursor {
         check_cursor_revision(cursor, view, consistency)?;
     }
@@ -93,11 +93,11 @@ fn check_cursor_revision(cursor: &Cursor, view: View, consistency: Consistency) 
         return Ok(());
     }
     Err(match consistency {
-        Consistency::Linearizable => Failure::new(
+        Consistency::Linearizable | Consistency::Lease => Failure::new(
             ErrorCode::BadCursor,
             "the cursor belongs to another store: its revision is yet to come",
         ),
-        Consistency::Stale => {
+        Consistency::Stale { .. } => {
             Failure::new(ErrorCode::Unavailable, "this node has not reached the cursor's revision yet")
         }
     })

@@ -71,11 +71,15 @@ pub(super) fn timeout_only(uri: &Uri) -> Result<Option<Duration>, Failure> {
     Ok(timeout)
 }
 
-/// The consistency as the store knows it.
-pub(super) fn consistency(consistency: Option<quorate_api::Consistency>) -> Consistency {
+/// The consistency as the store knows it. Only a stale read has a bound on its staleness.
+pub(super) fn consistency(
+    consistency: Option<quorate_api::Consistency>,
+    max_staleness: Option<Duration>,
+) -> Consistency {
     match consistency.unwrap_or_default() {
         quorate_api::Consistency::Linearizable => Consistency::Linearizable,
-        quorate_api::Consistency::Stale => Consistency::Stale,
+        quorate_api::Consistency::Lease => Consistency::Lease,
+        quorate_api::Consistency::Stale => Consistency::Stale { age_max: max_staleness },
     }
 }
 

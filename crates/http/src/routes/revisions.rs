@@ -7,7 +7,6 @@ use axum::response::{IntoResponse, Response};
 use quorate_api::{Change, ChangesParameters};
 use quorate_environment::Environment;
 use quorate_kv::ChangesPage;
-use quorate_replica::Consistency;
 
 use super::Answer;
 use super::request::{self, Times, no_body};
@@ -34,7 +33,7 @@ async fn get<E: Environment, S: Store>(
     no_body(&request)?;
     let parameters = ChangesParameters::parse(request.uri().query().unwrap_or_default())?;
     let times = Times::new(request::arrival(&request), parameters.timeout);
-    let consistency = request::consistency(parameters.consistency);
+    let consistency = request::consistency(parameters.consistency, parameters.max_staleness);
     let view = application.store.view(&times.context, consistency);
     let view = super::in_time(application, times.deadline, view).await?;
     let pages = RevisionPages {
@@ -45,7 +44,7 @@ async fn get<E: Environment, S: Store>(
         is_begun: false,
         has_changes: false,
     };
-    let answer = Answer { age: (consistency == Consistency::Stale).then_some(view.age) };
+    let answer = Answer { age: consistency.is_stale().then_some(view.age) };
     Ok(answer.of(view.revision, super::paged(application, pages)?))
 }
 

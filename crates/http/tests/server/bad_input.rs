@@ -27,6 +27,8 @@ async fn bodies_that_are_not_understood_are_refused_with_the_place() {
             "at success[0]: value or value_base64 is missing",
         ),
         ("POST /v1/txn", "{\"success\":[{\"get\":{\"key\":\"\\ud800\"}}]}", "hex escape"),
+        ("POST /v1/cluster/leader", r#"{"to":"second"}"#, "at to: "),
+        ("POST /v1/cluster/leader", r#"{"leader":2}"#, "unknown field `leader`"),
         ("POST /v1/compact", "", "EOF"),
         ("POST /v1/compact", "{}", "missing field `revision`"),
         ("POST /v1/compact", r#"{"revision":-1}"#, "at revision: "),
@@ -167,6 +169,7 @@ async fn bad_queries_of_all_routes_are_named() {
         ("POST /v1/compact?wait=true\n\n{}", "\"wait\""),
         ("POST /v1/sessions?ttl=1", "\"ttl\""),
         ("POST /v1/sessions/1?ttl=1", "\"ttl\""),
+        ("POST /v1/cluster/leader?to=2", "\"to\""),
     ] {
         assert_refused(&server.ask(request).await, ErrorCode::BadQuery, mention);
     }
@@ -181,6 +184,7 @@ async fn conditions_are_refused_where_there_are_none() {
         "POST /v1/compact",
         "PUT /v1/settings",
         "POST /v1/sessions",
+        "POST /v1/cluster/leader",
         "DELETE /v1/sessions/1",
     ] {
         for header in
@@ -204,6 +208,7 @@ async fn methods_that_a_path_does_not_have_are_refused_with_those_that_it_has() 
         ("/v1/sessions", "POST, OPTIONS"),
         ("/v1/sessions/1", "POST, DELETE, OPTIONS"),
         ("/v1/revisions", "GET, HEAD, OPTIONS"),
+        ("/v1/cluster/leader", "POST, OPTIONS"),
     ] {
         server.check(&format!("OPTIONS {path}"), &format!("204\nallow: {allow}")).await;
         for method in ["GET", "PUT", "POST", "DELETE", "PATCH", "PROPFIND"] {
@@ -244,7 +249,13 @@ async fn a_target_that_is_too_long_for_any_server_is_refused_as_such() {
 #[tokio::test]
 async fn a_body_that_does_not_arrive_in_time_is_cut() {
     let server = Server::start().await;
-    for request in ["POST /v1/txn", "POST /v1/compact", "PUT /v1/settings", "POST /v1/sessions"] {
+    for request in [
+        "POST /v1/txn",
+        "POST /v1/compact",
+        "PUT /v1/settings",
+        "POST /v1/sessions",
+        "POST /v1/cluster/leader",
+    ] {
         let mut connection = server.connect().await;
         let head = format!("{request}?timeout=50ms HTTP/1.1\r\nhost: test\r\ncontent-length: 5\r\n\r\n{{");
         connection.send(head.as_bytes()).await;

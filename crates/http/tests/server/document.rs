@@ -32,7 +32,7 @@ async fn the_document_has_every_path_and_method_that_the_server_has() {
     for (path, method, _) in operations(&document) {
         allowed.entry(path).or_default().push(method);
     }
-    assert_eq!(allowed.len(), 18);
+    assert_eq!(allowed.len(), 19);
     for (path, methods) in allowed {
         let answer = server.ask(&format!("OPTIONS {}", path.replace(['{', '}'], ""))).await;
         let mut found: Vec<&str> = answer.header("allow").expect("a list of methods").split(", ").collect();

@@ -13,7 +13,7 @@ use quorate_kv::{
 };
 use quorate_replica::{
     Consistency, MemberChange, MemberError, MemberRole, MemberStatus, MemberView, MembersView, ReadAnswer,
-    ReadError, RequestContext, Role, Status, Wanted, WriteError,
+    ReadError, RequestContext, Role, Status, TransferError, Wanted, WriteError,
 };
 use tokio::sync::Semaphore;
 
@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(crate) read_errors: VecDeque<ReadError>,
     /// After so many pages the disk turns out to be damaged.
     pub(crate) pages_left: Option<usize>,
+    /// Taken, one after another, instead of leaders.
+    pub(crate) transfer_errors: VecDeque<TransferError>,
     /// The age that stale reads have.
     pub(crate) age: Option<Duration>,
     /// Whether the store never answers.
@@ -43,6 +45,8 @@ pub(crate) struct State {
     pub(crate) member_errors: VecDeque<MemberError>,
     /// The changes of the members that were asked for.
     pub(crate) member_changes: Vec<MemberChange>,
+    /// How fresh the reads had to be.
+    pub(crate) consistencies: Vec<Consistency>,
     /// The contexts that calls came with.
     pub(crate) contexts: Vec<RequestContext>,
 }
@@ -66,6 +70,7 @@ impl FakeStore {
             write_errors: VecDeque::new(),
             outcomes: VecDeque::new(),
             read_errors: VecDeque::new(),
+            transfer_errors: VecDeque::new(),
             pages_left: None,
             age: None,
             hangs: false,
@@ -74,6 +79,7 @@ impl FakeStore {
             members: members(),
             member_errors: VecDeque::new(),
             member_changes: Vec::new(),
+            consistencies: Vec::new(),
             contexts: Vec::new(),
         };
         Self {
@@ -146,6 +152,19 @@ impl Store for FakeStore {
         self.state().read_errors.pop_front().map_or(Ok(()), Err)
     }
 
+    async fn transfer_leadership(
+        &self,
+        context: &RequestContext,
+        to: Option<u64>,
+    ) -> Result<u64, TransferError> {
+        if self.state().hangs {
+            std::future::pending::<()>().await;
+        }
+        let mut state = self.state();
+        state.contexts.push(context.clone());
+        state.transfer_errors.pop_front().map_or(Ok(to.unwrap_or(2)), Err)
+    }
+
     fn status(&self) -> Status {
         self.state().status.clone()
     }
@@ -199,10 +218,11 @@ impl State {
 
     fn view(&mut self, context: &RequestContext, consistency: Consistency) -> Result<View, ReadError> {
         self.contexts.push(context.clone());
+        self.consistencies.push(consistency);
         if let Some(error) = self.read_errors.pop_front() {
             return Err(error);
         }
-        let age = self.age.filter(|_| consistency == Consistency::Stale);
+        let age = self.age.filter(|_| consistency.is_stale());
         Ok(View { revision: self.machine.summary().revision, age })
     }
 

@@ -57,13 +57,18 @@ async fn head_answers_like_get_without_the_value() {
 }
 
 #[tokio::test]
-async fn writes_with_conditions_apply_or_say_why_not() {
+async fn a_condition_on_a_key_that_does_not_exist_says_so() {
     let server = Server::start().await;
     let absent = "412\ncontent-type: application/json\ncache-control: no-store\n\n\
                   {\"code\":\"precondition_failed\",\"message\":\"the condition does not hold: there is no such key\"}";
     server.check("PUT /v1/kv/a\nif-match: *\n\nx", absent).await;
     server.check("PUT /v1/kv/a\nif-match: \"1\"\n\nx", absent).await;
     server.check("DELETE /v1/kv/a\nif-match: *", absent).await;
+}
+
+#[tokio::test]
+async fn a_condition_on_a_key_that_exists_is_about_its_revision() {
+    let server = Server::start().await;
     assert_eq!(server.ask("PUT /v1/kv/a\nif-none-match: *\n\nx").await.status, 201);
     let exists = "412\ncontent-type: application/json\ncache-control: no-store\netag: \"1\"\n\n\
                   {\"code\":\"precondition_failed\",\"message\":\"the condition does not hold: the key's revision is 1\"}";

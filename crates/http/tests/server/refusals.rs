@@ -5,7 +5,7 @@ use std::time::Duration;
 use quorate_api::{ErrorBody, ErrorCode};
 use quorate_http::HttpOptions;
 use quorate_kv::{Limit, Outcome};
-use quorate_replica::{MemberError, ReadError, WriteError};
+use quorate_replica::{MemberError, ReadError, TransferError, WriteError};
 
 use crate::harness::{Answer, Server, full_request};
 
@@ -159,7 +159,22 @@ async fn provoke(server: &Server, code: ErrorCode) -> Answer {
             member_change_fails(MemberError::InProgress { reason, retry_after: RETRY_AFTER });
             server.ask("POST /v1/cluster/members/2/replace\n\n{\"with\":3}").await
         }
+        ErrorCode::MemberNotVoter => transfer_refused(server, TransferError::NotVoter { member: 3 }).await,
+        ErrorCode::MemberUnreachable => {
+            transfer_refused(server, TransferError::Unreachable { member: 3 }).await
+        }
+        ErrorCode::NoSuccessor => transfer_refused(server, TransferError::NoSuccessor).await,
+        ErrorCode::TooStale => {
+            let too_stale = ReadError::TooStale { age: Some(Duration::from_secs(3)) };
+            server.store.state().read_errors.push_back(too_stale);
+            server.ask("GET /v1/kv/a").await
+        }
     }
+}
+
+async fn transfer_refused(server: &Server, error: TransferError) -> Answer {
+    server.store.state().transfer_errors.push_back(error);
+    server.ask("POST /v1/cluster/leader").await
 }
 
 #[tokio::test]
@@ -176,7 +191,8 @@ async fn every_code_is_answered_with_its_status_and_patience() {
             ErrorCode::ShuttingDown
             | ErrorCode::TooManyHops
             | ErrorCode::TooManySessions
-            | ErrorCode::TooManyOutcomes => Some("1"),
+            | ErrorCode::TooManyOutcomes
+            | ErrorCode::TooStale => Some("1"),
             _ => None,
         };
         assert_eq!(patience, expected, "{code}");

@@ -15,7 +15,7 @@ pub async fn history(arguments: HistoryArguments) -> Result<(), CommandError> {
         Some(from) => from,
         None => oldest(&client).await?,
     };
-    let mut history = client.history(from);
+    let mut history = client.history(from).freshness(arguments.freshness);
     if let Some(limit) = arguments.limit {
         history = history.limit(limit);
     }

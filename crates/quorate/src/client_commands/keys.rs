@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 
 use bytes::Bytes;
-use quorate_client::{Condition, Consistency, Entry, Item, Keys};
+use quorate_client::{Condition, Entry, Item, Keys};
 use serde_json::json;
 
 use super::printing::{Table, cell, print, print_line};
@@ -21,10 +21,9 @@ pub async fn get(arguments: GetArguments) -> Result<(), CommandError> {
     let output = arguments.connection.output.unwrap_or(Output::Raw);
     let client = client(arguments.connection)?;
     let key = bytes(&arguments.key);
-    let read = match (arguments.revision, arguments.stale) {
-        (Some(revision), _) => client.read_at(key, revision).await?,
-        (None, true) => client.read(key, Consistency::Stale).await?,
-        (None, false) => client.read(key, Consistency::Linearizable).await?,
+    let read = match arguments.revision {
+        Some(revision) => client.read_at(key, revision).await?,
+        None => client.read(key, arguments.freshness).await?,
     };
     let entry = read.found.ok_or_else(|| CommandError::NotFound { key: cell(key) })?;
     match output {

@@ -18,15 +18,13 @@ pub async fn list(arguments: ListArguments) -> Result<(), CommandError> {
         (None, start, Some(end)) => Keys::between(start.as_deref().map_or(&b""[..], bytes), bytes(end)),
     };
     let output = arguments.connection.output.unwrap_or(Output::Table);
-    let mut range = client(arguments.connection)?.range(keys).order(arguments.order);
+    let mut range =
+        client(arguments.connection)?.range(keys).order(arguments.order).freshness(arguments.freshness);
     if let Some(limit) = arguments.limit {
         range = range.limit(limit);
     }
     if let Some(revision) = arguments.revision {
         range = range.at(revision);
-    }
-    if arguments.stale {
-        range = range.stale();
     }
     if arguments.count {
         let count = range.count().await?;

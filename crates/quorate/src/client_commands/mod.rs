@@ -3,6 +3,7 @@
 mod history;
 mod input;
 mod keys;
+mod leader;
 mod list;
 mod members;
 mod printing;
@@ -15,6 +16,7 @@ use quorate_client::{Client, ClientBuilder, ClientError};
 
 pub use history::history;
 pub use keys::{delete, get, put};
+pub use leader::leader;
 pub use list::list;
 pub use members::member;
 pub use sessions::session;

@@ -47,11 +47,10 @@ impl<E: Environment> Replica<E> {
         match step {
             Step::HandOver { to } => {
                 tracing::info!(%to, "handing leadership over: this node is to be removed");
-                if inner.raft.trigger().transfer_leader(to).await.is_err() {
-                    return;
+                let deadline = inner.environment.now() + STEP_TIMEOUT;
+                if let Err(error) = self.hand_over(Some(to.member), deadline).await {
+                    tracing::info!(%to, %error, "leadership was not handed over");
                 }
-                // Either it works at once or it has to be tried again.
-                inner.environment.sleep(inner.options.election_timeout_max() * 2).await;
             }
             Step::Change { why, change } => {
                 tracing::info!(why, "changing the members");

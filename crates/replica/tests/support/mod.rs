@@ -8,6 +8,11 @@ use quorate_environment::{Environment, TokioEnvironment};
 use quorate_replica::{RepairPolicy, Replica, ReplicaOptions};
 use quorate_storage::StorageOptions;
 
+#[allow(dead_code, reason = "each test program uses a part of this")]
+pub mod troubled_environment;
+#[allow(dead_code, reason = "each test program uses a part of this")]
+pub mod writers;
+
 /// How long anything may take.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -38,6 +43,8 @@ pub fn options(root: &Path, members: u64) -> Vec<ReplicaOptions> {
         stays_learner: false,
         proposal_bytes_in_flight_max: 16 << 20,
         heartbeat_interval_ms: 100,
+        clock_drift_max_ppm: None,
+        avoid_leading: false,
         repair: RepairPolicy::Manual,
         storage: StorageOptions { log_segment_bytes: 1 << 20, ..StorageOptions::default() },
     };

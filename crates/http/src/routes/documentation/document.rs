@@ -6,7 +6,7 @@ use quorate_api::{
     AddMemberBody, ChangesAnswer, ClusterStatus, CompactAnswer, CompactBody, CountAnswer, DeleteRangeAnswer,
     ErrorBody, ErrorCode, KeyAnswer, MembersAnswer, OpenSessionBody, PromoteMemberBody, RangeAnswer,
     ReplaceMemberBody, SessionAnswer, SettingsAnswer, SettingsBody, TransactionAnswer, TransactionBody,
-    media,
+    TransferAnswer, TransferBody, media,
 };
 use utoipa::ToSchema;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
@@ -57,6 +57,8 @@ fn components() -> utoipa::openapi::Components {
     add::<SettingsBody>(&mut schemas);
     add::<SettingsAnswer>(&mut schemas);
     add::<OpenSessionBody>(&mut schemas);
+    add::<TransferBody>(&mut schemas);
+    add::<TransferAnswer>(&mut schemas);
     add::<SessionAnswer>(&mut schemas);
     add::<ClusterStatus>(&mut schemas);
     add::<MembersAnswer>(&mut schemas);

@@ -34,8 +34,13 @@ const TIMEOUT: Parameter = query(
 );
 const CONSISTENCY: Parameter = query(
     "consistency",
-    Kind::OneOf(&["linearizable", "stale"]),
-    "Whether the answer reflects every write acknowledged before, or is whatever the node has, with its age.",
+    Kind::OneOf(&["linearizable", "lease", "stale"]),
+    "Whether the answer reflects every write acknowledged before (`lease`: as long as clocks keep to their bound), or is whatever the node has, with its age.",
+);
+const MAX_STALENESS: Parameter = query(
+    "max_staleness",
+    Kind::Pattern("^[0-9]+(ms|s|m)$"),
+    "Goes with `consistency=stale`: how old the node's state may have been when the request arrived.",
 );
 const REVISION: Parameter =
     query("revision", Kind::Number, "The revision to read at; the newest by default.");
@@ -91,8 +96,13 @@ const OF_MEMBER: &[ErrorCode] = &[
     ErrorCode::MembershipChangeInProgress,
     ErrorCode::OutcomeUnknown,
 ];
-const OF_READ: &[ErrorCode] =
-    &[ErrorCode::BadBody, ErrorCode::Damaged, ErrorCode::FutureRevision, ErrorCode::Compacted];
+const OF_READ: &[ErrorCode] = &[
+    ErrorCode::BadBody,
+    ErrorCode::Damaged,
+    ErrorCode::FutureRevision,
+    ErrorCode::Compacted,
+    ErrorCode::TooStale,
+];
 
 const KEY_NUMBERS: &[&str] = &["ETag", "Quorate-Revision", "Quorate-Create-Revision", "Quorate-Version"];
 
@@ -103,7 +113,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: "/v1/kv/{key}",
         id: "getKey",
         summary: "Read a key, now or at a revision of the past.",
-        parameters: &[KEY, REVISION, CONSISTENCY, TIMEOUT, ACCEPT, IF_NONE_MATCH_READ],
+        parameters: &[KEY, REVISION, CONSISTENCY, MAX_STALENESS, TIMEOUT, ACCEPT, IF_NONE_MATCH_READ],
         body: None,
         answers: &[
             Answer {
@@ -175,6 +185,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             REVISION,
             query("cursor", Kind::Text, "The `next_cursor` of the answer to the same query, to go on there."),
             CONSISTENCY,
+            MAX_STALENESS,
             TIMEOUT,
         ],
         body: None,
@@ -230,6 +241,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             query("from", Kind::Number, "The first revision; the first there ever was by default."),
             query("limit", Kind::Positive, "How many revisions at most."),
             CONSISTENCY,
+            MAX_STALENESS,
             TIMEOUT,
         ],
         body: None,
@@ -306,10 +318,30 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: "/v1/cluster",
         id: "getCluster",
         summary: "The node's view of the cluster and of itself.",
-        parameters: &[],
+        parameters: &[TIMEOUT],
         body: None,
         answers: &[answer(200, "The status.", Some(Content::Json("ClusterStatus")))],
         errors: &[],
+    },
+    Operation {
+        method: Method::Post,
+        path: "/v1/cluster/leader",
+        id: "transferLeadership",
+        summary: "Hand leadership over, without failing a request.",
+        parameters: &[TIMEOUT],
+        body: Some(Body { content: Content::Json("TransferBody"), required: false }),
+        answers: &[answer(200, "Who leads now.", Some(Content::Json("TransferAnswer")))],
+        errors: &[
+            OF_WRITE,
+            &[
+                ErrorCode::BodyTooLarge,
+                ErrorCode::MemberUnknown,
+                ErrorCode::MemberNotVoter,
+                ErrorCode::MemberUnreachable,
+                ErrorCode::MemberLagging,
+                ErrorCode::NoSuccessor,
+            ],
+        ],
     },
     Operation {
         method: Method::Get,
@@ -388,7 +420,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: "/healthz",
         id: "isHealthy",
         summary: "Whether the node runs: restarting it would not help while this says 200.",
-        parameters: &[],
+        parameters: &[TIMEOUT],
         body: None,
         answers: &[answer(200, "It runs.", Some(Content::Text("text/plain; charset=utf-8")))],
         errors: &[],
@@ -398,7 +430,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: "/readyz",
         id: "isReady",
         summary: "Whether the node can serve linearizable requests, found out by doing what they need.",
-        parameters: &[],
+        parameters: &[TIMEOUT],
         body: None,
         answers: &[answer(200, "It can.", Some(Content::Text("text/plain; charset=utf-8")))],
         errors: &[&[ErrorCode::Damaged]],
@@ -408,7 +440,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: "/metrics",
         id: "getMetrics",
         summary: "Metrics as Prometheus text.",
-        parameters: &[],
+        parameters: &[TIMEOUT],
         body: None,
         answers: &[answer(200, "The metrics.", Some(Content::Text(crate::metrics_text::CONTENT_TYPE)))],
         errors: &[],
