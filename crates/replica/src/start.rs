@@ -80,7 +80,8 @@ pub(crate) async fn start<E: Environment>(
     });
     let read_indexer = ReadIndexer::start(environment.clone(), rounds.clone(), shutdown.clone());
     let lease_rounds = LeaseRounds { rounds, read_indexer: read_indexer.clone() };
-    let promised_until = keep_from_standing(&environment, &raft, options.election_timeout_max());
+    let lease = options.election_timeout_max();
+    let promised_until = keep_from_standing(&environment, &raft, directory.node_id(), lease).await;
     let guarded_raft = GuardedRaft { environment: environment.clone(), raft: raft.clone(), promised_until };
     let replica = Replica::from_inner(Inner {
         group,

@@ -8,13 +8,12 @@
 use std::time::Duration;
 
 use futures::Stream;
-use openraft::async_runtime::watch::WatchReceiver;
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult, TransferLeaderRequest,
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::vote::RaftLeaderId;
-use quorate_consensus::Vote;
+use quorate_consensus::{NodeId, Vote};
 use quorate_environment::{Environment, Moment};
 use quorate_peer::{RaftEndpoint, Snapshot};
 use tokio_util::sync::CancellationToken;
@@ -33,17 +32,24 @@ pub struct GuardedRaft<E: Environment> {
 
 /// Keeps a Raft that has just started from standing for election, if it may have made a promise to a leader.
 /// Says until when; [`stand_again`] ends it.
-pub(crate) fn keep_from_standing<E: Environment>(environment: &E, raft: &Raft<E>, lease: Duration) -> Moment {
-    let now = environment.now();
-    let metrics = raft.server_metrics();
-    let metrics = metrics.borrow_watched();
-    let is_new = metrics.vote.leader_id().term() == 0;
-    let is_alone = metrics.membership_config.membership().voter_ids().eq([metrics.id]);
-    if is_new || is_alone {
-        return now;
-    }
+pub(crate) async fn keep_from_standing<E: Environment>(
+    environment: &E,
+    raft: &Raft<E>,
+    me: NodeId,
+    lease: Duration,
+) -> Moment {
     raft.runtime_config().elect(false);
-    now + lease
+    let now = environment.now();
+    // Not from the metrics: they say nothing yet.
+    let may_have_promised = raft.with_raft_state(move |state| {
+        let is_alone = state.membership_state.effective().membership().voter_ids().eq([me]);
+        state.vote_ref().leader_id().term() > 0 && !is_alone
+    });
+    match may_have_promised.await {
+        Ok(false) => now,
+        // If Raft has stopped already, others will say so.
+        Ok(true) | Err(_) => now + lease,
+    }
 }
 
 /// Lets a Raft stand for election again when the promise is over. A little later on one node than on the other,
