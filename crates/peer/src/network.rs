@@ -32,6 +32,10 @@ use crate::snapshot_sender::send_snapshot;
 
 type Types<E> = RaftTypes<<E as Environment>::Runtime>;
 
+/// How long openraft rests before it tries again to reach a member whose place nobody has taken: it is told of
+/// whoever takes it.
+const UNCLAIMED_PAUSE: Duration = Duration::from_secs(10);
+
 /// Makes openraft's clients for the peers of one Raft group.
 #[derive(Clone, Debug)]
 pub struct PeerNetworkFactory<E: Environment> {
@@ -201,6 +205,9 @@ impl<E: Environment> RaftNetworkV2<Types<E>> for PeerNetwork<E> {
     }
 
     fn backoff(&self) -> Option<Backoff> {
+        if self.target.is_unclaimed() {
+            return Some(Backoff::new(std::iter::repeat(UNCLAIMED_PAUSE)));
+        }
         let environment = self.peers.environment().clone();
         Some(Backoff::new((0..).map(move |failures| environment.jitter(dial_backoff(failures)))))
     }

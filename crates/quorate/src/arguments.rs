@@ -78,6 +78,8 @@ pub enum Command {
     Repair(RepairArguments),
     /// Run a router: a proxy that passes each request to the node that can do it best.
     Route(RouteArguments),
+    /// Make a new cluster out of one survivor, when a majority of the members is lost for ever.
+    Recover(RecoverArguments),
     /// Print a key's value.
     Get(GetArguments),
     /// Set a key's value.
@@ -158,6 +160,29 @@ pub struct RouteArguments {
     /// How many bytes of bodies of requests are held at once; beyond it requests are answered 429.
     #[arg(long, env = "QUORATE_BODY_BYTES_MAX", default_value_t = 256 << 20, value_name = "BYTES")]
     pub body_bytes_max: usize,
+}
+
+/// `quorate recover`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Only if more than half of the voters are lost for ever: otherwise start them again, or replace the lost ones one by one. \
+All nodes must be stopped. Run it with --inspect on every survivor and choose the one of which the log ends with the \
+greatest term and, of those, the greatest index; run it there with --force, and start that node. It is then the only \
+member of a new cluster, with all that was in its log. What only the lost nodes had is lost, be it acknowledged; writes \
+that were never acknowledged may have become permanent. The other survivors belong to the old cluster and cannot rejoin \
+as they are: start them with --join and --force-new, which sets their old data aside.")]
+pub struct RecoverArguments {
+    /// The data directory. Its node must be stopped.
+    #[arg(long, env = "QUORATE_DATA_DIR", value_name = "DIR")]
+    pub data_dir: PathBuf,
+
+    /// Say where the log ends and who the members are, and change nothing.
+    #[arg(long, conflicts_with = "force", required_unless_present = "force")]
+    pub inspect: bool,
+
+    /// Do it.
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `quorate completions`.
@@ -262,6 +287,11 @@ pub struct ServeSettings {
     /// With --join: stay a learner, which has all the data but no vote, until somebody promotes it.
     #[arg(long, env = "QUORATE_LEARNER", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub learner: Option<bool>,
+
+    /// With --join: if the data directory is of a node that was removed, or of another cluster than the one to be
+    /// joined, set its data aside and begin as a new node. Data of use is not touched.
+    #[arg(long, env = "QUORATE_FORCE_NEW", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub force_new: Option<bool>,
 
     /// How often a leader says that it is alive, in milliseconds [default: 100]. A failed leader is
     /// replaced after 5 to 6 times that. The same on all nodes.

@@ -69,6 +69,8 @@ pub struct NodeConfiguration {
     pub join: Vec<String>,
     /// Whether a node that joins stays a learner.
     pub learner: bool,
+    /// Whether data that is of no use for joining is set aside.
+    pub force_new: bool,
     /// How often a leader says that it is alive, in milliseconds.
     pub heartbeat_interval_ms: u64,
     /// By how much the clocks of nodes may be wrong, in millionths; nothing for no lease reads.
@@ -98,6 +100,7 @@ impl NodeConfiguration {
             initial_cluster: self.initial_cluster,
             join: self.join,
             stays_learner: self.learner,
+            force_new: self.force_new,
             proposal_bytes_in_flight_max: PROPOSAL_BYTES_IN_FLIGHT_MAX,
             heartbeat_interval_ms: self.heartbeat_interval_ms,
             clock_drift_max_ppm: self.clock_drift_max_ppm,
@@ -147,6 +150,7 @@ fn merge(flags: ServeSettings, file: ServeSettings) -> ServeSettings {
         initial_cluster: flags.initial_cluster.or(file.initial_cluster),
         join: flags.join.or(file.join),
         learner: flags.learner.or(file.learner),
+        force_new: flags.force_new.or(file.force_new),
         heartbeat_interval_ms: flags.heartbeat_interval_ms.or(file.heartbeat_interval_ms),
         clock_drift_max_ppm: flags.clock_drift_max_ppm.or(file.clock_drift_max_ppm),
         avoid_leading: flags.avoid_leading.or(file.avoid_leading),
@@ -167,7 +171,13 @@ fn resolve(settings: ServeSettings) -> Result<NodeConfiguration, ConfigurationEr
         .data_dir
         .ok_or(ConfigurationError::Missing { name: "data-dir", variable: "QUORATE_DATA_DIR" })?;
     let learner = settings.learner.unwrap_or(false);
-    let (initial_cluster, join) = resolve_cluster(member, settings.initial_cluster, settings.join, learner)?;
+    let force_new = settings.force_new.unwrap_or(false);
+    if force_new && settings.join.is_none() {
+        let reason = "only a node that joins a cluster (--join) can begin anew".to_owned();
+        return Err(ConfigurationError::Invalid { name: "force-new", reason });
+    }
+    let ClusterSettings { initial_cluster, join } =
+        resolve_cluster(member, settings.initial_cluster, settings.join, learner)?;
     let listen = settings.listen.unwrap_or_else(|| "127.0.0.1:7801".to_owned());
     check_address("listen", &listen)?;
     let peer_listen = settings.peer_listen.unwrap_or_else(|| "127.0.0.1:7901".to_owned());
@@ -193,6 +203,7 @@ fn resolve(settings: ServeSettings) -> Result<NodeConfiguration, ConfigurationEr
         initial_cluster,
         join,
         learner,
+        force_new,
         heartbeat_interval_ms,
         clock_drift_max_ppm: settings.clock_drift_max_ppm.map(check_clock_drift).transpose()?,
         avoid_leading: settings.avoid_leading.unwrap_or(false),
@@ -201,17 +212,23 @@ fn resolve(settings: ServeSettings) -> Result<NodeConfiguration, ConfigurationEr
     })
 }
 
+/// Where the cluster is: one of the two is empty.
+struct ClusterSettings {
+    initial_cluster: Vec<(u64, String)>,
+    join: Vec<String>,
+}
+
 /// The cluster that the node founds together with others, or the one that it joins.
 fn resolve_cluster(
     member: u64,
     initial_cluster: Option<String>,
     join: Option<String>,
     learner: bool,
-) -> Result<(Vec<(u64, String)>, Vec<String>), ConfigurationError> {
+) -> Result<ClusterSettings, ConfigurationError> {
     let invalid = |name, reason: &str| Err(ConfigurationError::Invalid { name, reason: reason.to_owned() });
     match (initial_cluster, join) {
         (Some(_), Some(_)) => invalid("join", "give either --initial-cluster or --join, not both"),
-        (None, Some(join)) => Ok((Vec::new(), parse_join(&join)?)),
+        (None, Some(join)) => Ok(ClusterSettings { initial_cluster: Vec::new(), join: parse_join(&join)? }),
         _ if learner => invalid("learner", "only a node that joins a cluster (--join) can be a learner"),
         (Some(initial_cluster), None) => {
             let initial_cluster = parse_initial_cluster(&initial_cluster)?;
@@ -220,7 +237,7 @@ fn resolve_cluster(
                     format!("member {member} (--id) is not in it; every node must be given the same list");
                 return Err(ConfigurationError::Invalid { name: "initial-cluster", reason });
             }
-            Ok((initial_cluster, Vec::new()))
+            Ok(ClusterSettings { initial_cluster, join: Vec::new() })
         }
         (None, None) => {
             Err(ConfigurationError::Missing { name: "initial-cluster", variable: "QUORATE_INITIAL_CLUSTER" })

@@ -83,6 +83,7 @@ fn configuration(member: u16, first_port: u16, data_directory: &Path) -> NodeCon
             .collect(),
         join: Vec::new(),
         learner: false,
+        force_new: false,
         heartbeat_interval_ms: HEARTBEAT_INTERVAL_MS_DEFAULT,
         clock_drift_max_ppm: None,
         avoid_leading: false,

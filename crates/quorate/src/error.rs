@@ -77,6 +77,9 @@ pub enum CommandError {
     /// A data directory cannot be looked at, or cannot be repaired.
     #[error(transparent)]
     Directory(#[from] quorate_storage::OpenError),
+    /// A new cluster cannot be made out of a node.
+    #[error(transparent)]
+    Recover(#[from] quorate_storage::RecoverError),
     /// A key that was asked for does not exist.
     #[error("the key '{key}' does not exist")]
     NotFound {
@@ -114,6 +117,7 @@ impl CommandError {
             CommandError::NotFound { .. } | CommandError::ComparisonsFailed => 4,
             CommandError::Node(_)
             | CommandError::Directory(_)
+            | CommandError::Recover(_)
             | CommandError::Client(_)
             | CommandError::InputTooLong { .. }
             | CommandError::File { .. }

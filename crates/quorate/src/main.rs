@@ -10,6 +10,7 @@ mod documentation;
 mod error;
 mod member_arguments;
 mod node;
+mod recover;
 mod repair;
 mod route;
 mod serve;
@@ -64,6 +65,7 @@ async fn run(command: Command) -> Result<(), CommandError> {
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Repair(arguments) => repair::run(arguments).await,
         Command::Route(arguments) => route::run(arguments).await,
+        Command::Recover(arguments) => recover::run(arguments).await,
         Command::Get(arguments) => client_commands::get(arguments).await,
         Command::Put(arguments) => client_commands::put(arguments).await,
         Command::Delete(arguments) => client_commands::delete(arguments).await,

@@ -24,6 +24,9 @@ pub struct ReplicaOptions {
     pub initial_cluster: Vec<(u64, String)>,
     /// Addresses for peers of members of a cluster that this node joins.
     pub join: Vec<String>,
+    /// Whether data of a node that was removed, or that belongs to another cluster than the one to be joined, is
+    /// set aside for a new node.
+    pub force_new: bool,
     /// Whether a node that joins stays a learner until it is promoted.
     pub stays_learner: bool,
     /// Bytes of writes in flight on this node; beyond it writes are refused.

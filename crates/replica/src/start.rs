@@ -18,7 +18,9 @@ use crate::gate::Gate;
 use crate::housekeeping::{greet_members, keep_fresh, keep_log_short, keep_snapshot_sound};
 use crate::leadership_keeper::keep_leadership;
 use crate::lease::{LeaseRounds, reliable_for};
-use crate::membership::{Joiner, keep_announced, keep_membership, keep_standing, watch_membership};
+use crate::membership::{
+    Joiner, begin_anew, keep_announced, keep_membership, keep_standing, watch_membership,
+};
 use crate::options::{RepairPolicy, ReplicaOptions, StartError};
 use crate::proposer::Proposer;
 use crate::raft::Raft;
@@ -43,6 +45,9 @@ pub(crate) async fn start<E: Environment>(
 ) -> Result<Replica<E>, StartError> {
     let group = GroupId::FIRST;
     let own_peer_address = own_peer_address(&options)?;
+    if options.force_new {
+        begin_anew(&environment, &options).await?;
+    }
     let directory = Arc::new(DataDirectory::open(&environment, &options.data_directory, options.member)?);
     let NodeId { member, incarnation } = directory.node_id();
     environment.witness(|| Some(Fact::Opened { member, incarnation }));

@@ -10,7 +10,7 @@ use quorate_replica::{
     Consistency, MemberChange, MemberError, MemberRole, MembersView, Replica, ReplicaOptions, RequestContext,
     Role, StartError, Wanted,
 };
-use quorate_storage::OpenError;
+use quorate_storage::{DataDirectory, OpenError, recover};
 
 mod support;
 
@@ -248,4 +248,78 @@ async fn a_member_that_has_moved_is_found_through_the_log() {
     .await;
     put(&replicas[2], "after").await;
     stop(replicas).await;
+}
+
+/// Starts a replica as soon as what was there before has let go of its directory and its address.
+async fn start_again(options: &ReplicaOptions) -> TestReplica {
+    loop {
+        match Replica::start(TokioEnvironment::new(), options.clone()).await {
+            Ok(replica) => return replica,
+            Err(StartError::Storage(OpenError::InUse { .. }) | StartError::Listen { .. }) => {
+                TokioEnvironment::new().sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => panic!("it does not start: {error}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_is_made_from_a_survivor_and_the_others_join_it_anew() {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let all = support::options(root.path(), 3);
+    let replicas = support::start_all(TokioEnvironment::new(), &all).await;
+    put(&replicas[0], "before").await;
+    within("all to have it", async {
+        while replicas
+            .iter()
+            .any(|replica| replica.status().applied_index < replicas[0].status().applied_index)
+        {
+            TokioEnvironment::new().sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let old_cluster = replicas[0].status().cluster_id;
+    stop(replicas).await;
+    let recovered = within("the directory to be let go", async {
+        loop {
+            match recover(TokioEnvironment::new(), &all[0].data_directory, &all[0].storage).await {
+                Ok(recovered) => return recovered,
+                Err(error) => assert!(error.to_string().contains("in use"), "{error}"),
+            }
+        }
+    })
+    .await;
+    let survivor = within("the survivor", start_again(&all[0])).await;
+    within("the survivor to lead", survivor.ready(context(&survivor).deadline)).await.expect("it serves");
+    assert_eq!(survivor.status().cluster_id, recovered.cluster_id);
+    assert_ne!(recovered.cluster_id, old_cluster);
+    assert!(has(&survivor, "before").await);
+    assert_eq!(roles(&survivor.members()), [(1, Voter)]);
+
+    // A leftover of the old cluster gets nowhere as it is, and cannot be talked into joining either.
+    let leftover = within("the leftover", start_again(&all[1])).await;
+    let mut joining = all[1].clone();
+    joining.initial_cluster = Vec::new();
+    joining.join = vec![all[0].peer_listen.clone()];
+    leftover.shutdown().await;
+    drop(leftover);
+    let wrong = within("the leftover", start_again(&joining)).await;
+    let failure = within("the leftover to give up", wrong.failed()).await;
+    assert!(failure.reason.contains("--force-new"), "{failure}");
+    wrong.shutdown().await;
+    drop(wrong);
+    joining.force_new = true;
+    let joined = within("the leftover as a new node", start_again(&joining)).await;
+    let view = settled(&survivor, 2).await;
+    assert_eq!(roles(&view), [(1, Voter), (2, Voter)]);
+    assert!(has(&joined, "before").await);
+    let node = joined.status().node_id;
+    joined.shutdown().await;
+    drop(joined);
+    // The setting may stay: what is of use is not set aside.
+    let joined = within("the new node once more", start_again(&joining)).await;
+    assert_eq!(joined.status().node_id, node);
+    let found = DataDirectory::look(&joining.data_directory).expect("readable").expect("a node");
+    assert_eq!(found.cluster_id, Some(recovered.cluster_id));
+    stop(vec![joined, survivor]).await;
 }

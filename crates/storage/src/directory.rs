@@ -89,11 +89,10 @@ impl DataDirectory {
         if found != member {
             return Err(OpenError::OtherMember { path, found, expected: member });
         }
-        if is_removed(&path)? {
-            return Err(OpenError::Removed { path, node: identity.node_id });
-        }
         empty_received(&path)?;
-        Ok(Self { lock, identity: IdentityCell::new(identity) })
+        let directory = Self { lock, identity: IdentityCell::new(identity) };
+        directory.refuse_removed()?;
+        Ok(directory)
     }
 
     /// Opens the data directory that is at `path`, whoever its member is, and makes none.
@@ -148,6 +147,23 @@ impl DataDirectory {
         Ok(())
     }
 
+    /// Makes the directory part of another cluster, durably.
+    pub(crate) fn rebind_cluster(&self, cluster_id: ClusterId) -> Result<(), OpenError> {
+        let mut identity = self.identity.lock();
+        let bound = Identity { cluster_id, ..*identity };
+        write_identity(self.path(), &bound)?;
+        *identity = bound;
+        Ok(())
+    }
+
+    /// Fails if the node has been removed from its cluster.
+    pub(crate) fn refuse_removed(&self) -> Result<(), OpenError> {
+        match is_removed(self.path())? {
+            true => Err(OpenError::Removed { path: self.path().to_owned(), node: self.node_id() }),
+            false => Ok(()),
+        }
+    }
+
     /// Notes for ever that the node has been removed from its cluster: the directory is not opened again.
     pub fn mark_removed(&self) -> Result<(), OpenError> {
         let file = self.path().join(REMOVED);
@@ -166,8 +182,19 @@ impl DataDirectory {
     }
 }
 
+/// The node whose data is in a directory, before it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundNode {
+    /// The node.
+    pub node_id: NodeId,
+    /// Its cluster, if it is part of one.
+    pub cluster_id: Option<ClusterId>,
+    /// Whether it has been removed from it.
+    pub is_removed: bool,
+}
+
 /// Whether the node behind a directory has been removed from its cluster. What the mark says is for people.
-fn is_removed(path: &Path) -> Result<bool, OpenError> {
+pub(crate) fn is_removed(path: &Path) -> Result<bool, OpenError> {
     let file = path.join(REMOVED);
     file.try_exists().map_err(OpenError::io(&file))
 }
@@ -177,7 +204,7 @@ fn write_identity(path: &Path, identity: &Identity) -> Result<(), OpenError> {
     durable::write_file(&file, identity.render().as_bytes()).map_err(OpenError::io(&file))
 }
 
-fn read_identity(path: &Path) -> Result<Option<Identity>, OpenError> {
+pub(crate) fn read_identity(path: &Path) -> Result<Option<Identity>, OpenError> {
     let file = path.join(IDENTITY);
     let content = match fs::read(&file) {
         Ok(content) => content,
@@ -203,6 +230,8 @@ fn create<E: Environment>(
 ) -> Result<Identity, OpenError> {
     let path = lock.path();
     sweep_interrupted_creation(lock)?;
+    // Of a node whose data has been set aside.
+    durable::remove_file(&path.join(REMOVED)).map_err(OpenError::io(path))?;
     // 0 is kept for "no incarnation".
     let incarnation = match mutant::active(Mutant::NumberReusedWithoutIncarnation) {
         true => 1,

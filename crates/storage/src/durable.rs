@@ -19,6 +19,15 @@ pub(crate) fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
     rename(&temporary, path)
 }
 
+/// Removes a file that may not exist, and flushes that.
+pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Ok(()) => path.parent().map_or(Ok(()), sync_directory),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Renames what is already flushed, and flushes the rename. Both names are in the same directory or both
 /// directories are flushed.
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {

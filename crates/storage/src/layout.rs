@@ -22,6 +22,8 @@ pub(crate) const SET_ASIDE: &str = "set-aside";
 const STATE_PREFIX: &str = "state-";
 /// Says that the node has been removed from its cluster. Only there if it has.
 pub(crate) const REMOVED: &str = "removed";
+/// Before the incarnation of which the data was set aside.
+pub(crate) const ASIDE_PREFIX: &str = "set-aside-";
 /// At the end of what is not finished.
 pub(crate) const UNFINISHED_SUFFIX: &str = ".tmp";
 
@@ -54,6 +56,7 @@ pub(crate) fn foreign_name(path: &Path) -> io::Result<Option<String>> {
         let text = name.to_string_lossy().into_owned();
         let known = NAMES.contains(&text.as_str())
             || text.starts_with(STATE_PREFIX)
+            || text.starts_with(ASIDE_PREFIX)
             || text.ends_with(UNFINISHED_SUFFIX);
         if !known {
             foreign.push(text);

@@ -8,6 +8,8 @@
 //!   state-<n>/           LMDB: the tables of the state machine as of the last checkpoint
 //!   snapshots/           the newest snapshot, a file
 //!   received/            snapshots that are arriving from a peer
+//!   removed              that the node has been removed from its cluster; only there if it has
+//!   set-aside-<n>/       what `--force-new` has replaced: the data of an earlier incarnation
 //!   damage               why the state must not be used; only there while that is so ([`Repair`])
 //!   set-aside/           a state that a repair has replaced, for whoever wants to look at it
 //! ```
@@ -30,6 +32,7 @@
 
 mod damage_note;
 mod directory;
+mod directory_aside;
 mod durable;
 mod error;
 mod examine;
@@ -42,6 +45,7 @@ pub mod log;
 mod options;
 mod reconcile;
 mod record;
+mod recover;
 mod repair;
 pub mod snapshot;
 mod space;
@@ -51,12 +55,13 @@ mod storage;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use directory::DataDirectory;
+pub use directory::{DataDirectory, FoundNode};
 pub use error::OpenError;
 pub use examine::{Examination, examine};
 pub use failure::{FailureCause, StorageFailure};
 pub use log::{LogReader, LogStore};
 pub use options::StorageOptions;
+pub use recover::{Inspection, RecoverError, Recovered, inspect, recover};
 pub use repair::Repair;
 pub use state::{Applied, AtRevision, ReadError, ScrubStatus, SnapshotBuilder, StateReader, StateStore};
 pub use status::StorageStatus;

@@ -412,6 +412,7 @@ fn replica_options(plan: &Plan, member: u64, data_directory: PathBuf) -> Replica
         peer_address: None,
         initial_cluster: (1..=plan.members).map(|member| (member, peer_address(member, 0))).collect(),
         join: Vec::new(),
+        force_new: false,
         stays_learner: false,
         proposal_bytes_in_flight_max: PROPOSAL_BYTES_IN_FLIGHT_MAX,
         heartbeat_interval_ms: plan.replica.heartbeat_interval_ms,

@@ -26,6 +26,7 @@
 //! A node that has been removed learns of it from the log, if it is still there when that happens, or asks
 //! ([`standing`]). It notes it in its directory, which does not start again, and ends ([`departure`]).
 
+mod anew;
 mod announce;
 mod change;
 mod contacts;
@@ -41,6 +42,7 @@ mod steps;
 mod view;
 mod wire;
 
+pub(crate) use anew::begin_anew;
 pub(crate) use announce::keep_announced;
 pub use change::MemberChange;
 pub(crate) use change::MemberRequest;

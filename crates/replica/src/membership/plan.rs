@@ -130,7 +130,8 @@ fn replace(old: u64, new: u64, force: bool, situation: &Situation) -> Result<Pla
     // Under the same number both may be there at once: the one that replaces is not the one to be replaced.
     let replaced = situation
         .with_number(old)
-        .find(|(node, known)| !node.is_unclaimed() && !(old == new && replacing(known)));
+        .filter(|(node, _)| !node.is_unclaimed())
+        .find(|(_, known)| old != new || !replacing(known));
     let replacement =
         situation.with_number(new).find(|(node, _)| replaced.is_none_or(|(replaced, _)| replaced != *node));
     let Some((replaced, replaced_member)) = replaced else {
@@ -207,4 +208,131 @@ fn check_quorum(
         away.join(", member ")
     );
     Err(MemberError::QuorumAtRisk { reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::situation::tests::{learner, node, place, situation, voter};
+    use super::*;
+
+    fn planned(change: MemberChange, situation: &Situation) -> Result<Plan, MemberError> {
+        plan(&MemberRequest::Change(change), situation)
+    }
+
+    /// The situation after an intention has been written down, which must be possible.
+    fn after(change: MemberChange, situation: &Situation) -> Situation {
+        let change =
+            planned(change, situation).expect("it is allowed").expect("there is something to write down");
+        situation.changed(change)
+    }
+
+    fn wanted(situation: &Situation, node: NodeId) -> Option<Wanted> {
+        situation.membership.get_node(&node).map(|member| member.wanted)
+    }
+
+    fn join(node: NodeId, may_be_added: bool) -> MemberRequest {
+        let member = Member::new(format!("node{}:1", node.member), "");
+        MemberRequest::Join(Joining { node, member, may_be_added })
+    }
+
+    #[test]
+    fn a_place_is_taken_once_and_keeps_what_it_was_made_for() {
+        let three = situation(vec![voter(1), voter(2), voter(3)]);
+        let added = after(MemberChange::Add { member: 4, learner: true }, &three);
+        assert_eq!(planned(MemberChange::Add { member: 4, learner: true }, &added), Ok(None));
+        let other_role = planned(MemberChange::Add { member: 4, learner: false }, &added);
+        assert!(matches!(other_role, Err(MemberError::Exists { member: 4, .. })), "{other_role:?}");
+
+        let taken = plan(&join(node(4), true), &added).expect("allowed").expect("a change");
+        let taken = added.changed(taken);
+        assert_eq!(wanted(&taken, node(4)), Some(Wanted::Learner));
+        assert_eq!(wanted(&taken, NodeId::unclaimed(4)), None);
+        assert_eq!(plan(&join(node(4), true), &taken), Ok(None), "once more");
+        let second = plan(&join(NodeId::new(4, 99), true), &taken);
+        assert!(matches!(second, Err(MemberError::Exists { member: 4, .. })), "{second:?}");
+    }
+
+    #[test]
+    fn only_a_node_that_never_was_a_member_is_added_without_a_place() {
+        let three = situation(vec![voter(1), voter(2), voter(3)]);
+        assert_eq!(plan(&join(node(4), false), &three), Err(MemberError::NotAMember { node: node(4) }));
+        let added = three.changed(plan(&join(node(4), true), &three).expect("allowed").expect("a change"));
+        assert_eq!(wanted(&added, node(4)), Some(Wanted::Voter));
+    }
+
+    #[test]
+    fn a_member_that_has_moved_keeps_its_part() {
+        let moved = Member::new("elsewhere:1", "http://elsewhere:1");
+        let request = MemberRequest::Join(Joining { node: node(3), member: moved, may_be_added: false });
+        let leaving = situation(vec![voter(1), voter(2), voter(3)]);
+        let leaving = after(MemberChange::Remove { member: 3, force: false }, &leaving);
+        let announced = leaving.changed(plan(&request, &leaving).expect("allowed").expect("a change"));
+        let member = announced.membership.get_node(&node(3)).expect("a member");
+        assert_eq!((member.peer_address.as_str(), member.wanted), ("elsewhere:1", Wanted::Removed));
+        assert_eq!(plan(&request, &announced), Ok(None));
+    }
+
+    #[test]
+    fn a_laggard_is_promoted_by_force_only() {
+        let promote = |force| MemberChange::Promote { member: 4, force };
+        let behind = situation(vec![voter(1), voter(2), learner(4).behind(1_000)]);
+        let refused = planned(promote(false), &behind).expect_err("it is behind");
+        assert!(refused.to_string().contains("1000 entries behind"), "{refused}");
+        assert_eq!(wanted(&after(promote(true), &behind), node(4)), Some(Wanted::Voter));
+        let away = situation(vec![voter(1), voter(2), learner(4).away()]);
+        assert!(matches!(planned(promote(false), &away), Err(MemberError::Lagging { .. })));
+        let near = after(promote(false), &situation(vec![voter(1), voter(2), learner(4)]));
+        assert_eq!(planned(promote(false), &near), Ok(None));
+        let place = situation(vec![voter(1), place(4, Wanted::Voter)]);
+        assert_eq!(planned(promote(true), &place), Err(MemberError::SlotUnclaimed { member: 4 }));
+        assert_eq!(
+            planned(MemberChange::Promote { member: 9, force: true }, &place),
+            Err(MemberError::UnknownMember { member: 9 })
+        );
+    }
+
+    #[test]
+    fn a_removal_that_would_leave_no_majority_in_reach_is_refused() {
+        let remove = |member, force| MemberChange::Remove { member, force };
+        let one_away = situation(vec![voter(1), voter(2), voter(3).away()]);
+        let refused = planned(remove(2, false), &one_away).expect_err("1 of 2 would be left");
+        assert!(matches!(&refused, MemberError::QuorumAtRisk { .. }), "{refused}");
+        assert!(refused.to_string().contains("member 3"), "{refused}");
+        assert_eq!(wanted(&after(remove(2, true), &one_away), node(2)), Some(Wanted::Removed));
+        let without_dead = after(remove(3, false), &one_away);
+        assert_eq!(planned(remove(3, false), &without_dead), Ok(None));
+        // One that is on its way out is not counted any more.
+        let last_but_one = after(remove(2, false), &without_dead);
+        let refused = planned(remove(1, true), &last_but_one);
+        assert!(matches!(refused, Err(MemberError::Invalid { .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn a_replacement_can_be_asked_for_again_at_any_point() {
+        let replace = MemberChange::Replace { old: 3, new: 4, force: false };
+        let begun = after(replace, &situation(vec![voter(1), voter(2), voter(3).away()]));
+        assert_eq!(wanted(&begun, NodeId::unclaimed(4)), Some(Wanted::Replacement(node(3))));
+        assert_eq!(planned(replace, &begun), Ok(None));
+        let joined = begun.changed(plan(&join(node(4), true), &begun).expect("allowed").expect("a change"));
+        assert_eq!(wanted(&joined, node(4)), Some(Wanted::Replacement(node(3))));
+        assert_eq!(planned(replace, &joined), Ok(None));
+        let done = situation(vec![voter(1), voter(2), voter(4)]);
+        assert_eq!(planned(replace, &done), Ok(None));
+        let unknown = planned(MemberChange::Replace { old: 7, new: 8, force: false }, &done);
+        assert_eq!(unknown, Err(MemberError::UnknownMember { member: 7 }));
+        let both = planned(MemberChange::Replace { old: 1, new: 2, force: false }, &done);
+        assert!(matches!(both, Err(MemberError::Exists { member: 2, .. })), "{both:?}");
+    }
+
+    #[test]
+    fn a_node_can_be_replaced_under_its_own_number() {
+        let replace = MemberChange::Replace { old: 3, new: 3, force: false };
+        let begun = after(replace, &situation(vec![voter(1), voter(2), voter(3).away()]));
+        assert_eq!(wanted(&begun, NodeId::unclaimed(3)), Some(Wanted::Replacement(node(3))));
+        assert_eq!(planned(replace, &begun), Ok(None));
+        let new = NodeId::new(3, 99);
+        let joined = begun.changed(plan(&join(new, true), &begun).expect("allowed").expect("a change"));
+        assert_eq!(wanted(&joined, new), Some(Wanted::Replacement(node(3))));
+        assert_eq!(planned(replace, &joined), Ok(None));
+    }
 }

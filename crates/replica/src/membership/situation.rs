@@ -66,3 +66,107 @@ impl Situation {
         self.is_reachable(node) && self.lag(node).is_some_and(|lag| lag <= CAUGHT_UP_ENTRIES)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    //! Situations, as tests put them together. Member 1 leads.
+
+    use openraft::ChangeMembers;
+    use quorate_consensus::Wanted;
+
+    use super::*;
+
+    const LAST_INDEX: u64 = 10_000;
+
+    /// A member of a situation.
+    pub(crate) struct Part {
+        node: NodeId,
+        member: Member,
+        votes: bool,
+        contact: Contact,
+    }
+
+    pub(crate) fn node(member: u64) -> NodeId {
+        NodeId::new(member, member)
+    }
+
+    fn part(node: NodeId, wanted: Wanted, votes: bool) -> Part {
+        let member = Member { wanted, ..Member::new(format!("node{}:1", node.member), "") };
+        Part { node, member, votes, contact: Contact { matched: Some(LAST_INDEX), is_reachable: true } }
+    }
+
+    pub(crate) fn voter(member: u64) -> Part {
+        part(node(member), Wanted::Voter, true)
+    }
+
+    pub(crate) fn learner(member: u64) -> Part {
+        part(node(member), Wanted::Learner, false)
+    }
+
+    pub(crate) fn place(member: u64, wanted: Wanted) -> Part {
+        part(NodeId::unclaimed(member), wanted, false).away()
+    }
+
+    impl Part {
+        pub(crate) fn away(mut self) -> Self {
+            self.contact = Contact { matched: None, is_reachable: false };
+            self
+        }
+
+        pub(crate) fn behind(mut self, entries: u64) -> Self {
+            self.contact.matched = Some(LAST_INDEX - entries);
+            self
+        }
+
+        pub(crate) fn wanted(mut self, wanted: Wanted) -> Self {
+            self.member.wanted = wanted;
+            self
+        }
+    }
+
+    pub(crate) fn situation(parts: Vec<Part>) -> Situation {
+        let voters = parts.iter().filter(|part| part.votes).map(|part| part.node).collect();
+        let contacts = parts.iter().map(|part| (part.node, part.contact)).collect();
+        let nodes: BTreeMap<_, _> = parts.into_iter().map(|part| (part.node, part.member)).collect();
+        let membership = Membership::new(vec![voters], nodes).expect("every voter is a node");
+        Situation { me: node(1), membership, last_index: LAST_INDEX, contacts }
+    }
+
+    impl Situation {
+        /// After a change, in all of its entries. Who is new is in reach and has everything.
+        pub(crate) fn changed(&self, change: ChangeMembers<NodeId, Member>) -> Situation {
+            let (mut voters, mut nodes) = (self.voters(), BTreeMap::new());
+            nodes.extend(self.membership.nodes().map(|(node, member)| (*node, member.clone())));
+            apply(change, &mut voters, &mut nodes);
+            let mut contacts = self.contacts.clone();
+            for node in nodes.keys().filter(|node| !node.is_unclaimed()) {
+                let new = Contact { matched: Some(self.last_index), is_reachable: true };
+                contacts.entry(*node).or_insert(new);
+            }
+            let membership = Membership::new(vec![voters], nodes).expect("every voter is a node");
+            Situation { membership, contacts, ..self.clone() }
+        }
+    }
+
+    fn apply(
+        change: ChangeMembers<NodeId, Member>,
+        voters: &mut BTreeSet<NodeId>,
+        nodes: &mut BTreeMap<NodeId, Member>,
+    ) {
+        match change {
+            ChangeMembers::AddVoterIds(added) => voters.extend(added),
+            ChangeMembers::RemoveVoters(removed) => voters.retain(|voter| !removed.contains(voter)),
+            ChangeMembers::AddNodes(added) => {
+                for (node, member) in added {
+                    nodes.entry(node).or_insert(member);
+                }
+            }
+            ChangeMembers::SetNodes(set) => nodes.extend(set),
+            ChangeMembers::RemoveNodes(removed) => nodes.retain(|node, _| !removed.contains(node)),
+            ChangeMembers::Batch(changes) => {
+                changes.into_iter().for_each(|change| apply(change, voters, nodes));
+            }
+            other => panic!("no part of this crate makes {other}"),
+        }
+    }
+}

@@ -35,6 +35,9 @@ pub(crate) fn next_step(situation: &Situation, is_told: bool) -> Option<Step> {
     let claimed = nodes().filter(|(node, _)| !node.is_unclaimed());
     let steps = claimed.filter_map(|(node, member)| match member.wanted {
         Wanted::Voter if !situation.is_voter(node) => promote(situation, node),
+        Wanted::Learner if mutant::active(Mutant::LearnerCountedInQuorum) && !situation.is_voter(node) => {
+            promote(situation, node)
+        }
         Wanted::Replacement(old) => replace(situation, (node, member), old),
         _ => None,
     });
@@ -118,4 +121,78 @@ fn hand_over(situation: &Situation) -> Option<Step> {
     };
     let staying = candidates.iter().copied().filter(stays).collect();
     best(staying).or_else(|| best(candidates)).map(|to| Step::HandOver { to })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::situation::tests::{learner, node, place, situation, voter};
+    use super::*;
+
+    /// Takes steps until there is none, or this node hands over. Gives the end and how many changes there were.
+    fn run(mut situation: Situation) -> (Situation, usize, Option<NodeId>) {
+        for count in 0..20 {
+            match next_step(&situation, true) {
+                None => return (situation, count, None),
+                Some(Step::HandOver { to }) => return (situation, count, Some(to)),
+                Some(Step::Change { change, .. }) => situation = situation.changed(change),
+            }
+        }
+        panic!("the steps have no end: {situation:?}");
+    }
+
+    fn members(situation: &Situation) -> Vec<(u64, bool)> {
+        let nodes = situation.membership.nodes();
+        nodes.map(|(node, _)| (node.member, situation.is_voter(*node))).collect()
+    }
+
+    #[test]
+    fn a_learner_becomes_a_voter_when_it_has_caught_up_and_not_before() {
+        let wanted = |part: super::super::situation::tests::Part| part.wanted(Wanted::Voter);
+        let (end, ..) = run(situation(vec![voter(1), wanted(learner(2))]));
+        assert_eq!(members(&end), [(1, true), (2, true)]);
+        for not_yet in [learner(2).behind(1_000), learner(2).away()] {
+            let (end, count, _) = run(situation(vec![voter(1), wanted(not_yet)]));
+            assert_eq!((members(&end), count), (vec![(1, true), (2, false)], 0));
+        }
+        let (end, count, _) = run(situation(vec![voter(1), learner(2), place(3, Wanted::Voter)]));
+        assert_eq!((end.membership.nodes().count(), count), (3, 0), "nothing is to be done");
+    }
+
+    #[test]
+    fn a_replacement_takes_the_place_in_one_change() {
+        let replacement = || learner(4).wanted(Wanted::Replacement(node(3)));
+        let before = situation(vec![voter(1), voter(2), voter(3).away(), replacement()]);
+        let Some(Step::Change { change, .. }) = next_step(&before, true) else { panic!("a change") };
+        let swapped = before.changed(change);
+        assert_eq!(members(&swapped), [(1, true), (2, true), (3, false), (4, true)]);
+        let (end, ..) = run(swapped);
+        assert_eq!(members(&end), [(1, true), (2, true), (4, true)]);
+        let of_nobody = situation(vec![voter(1), voter(2), replacement()]);
+        assert_eq!(members(&run(of_nobody).0), [(1, true), (2, true), (4, true)]);
+        let of_learner = situation(vec![voter(1), voter(2), learner(3), replacement()]);
+        assert_eq!(members(&run(of_learner).0), [(1, true), (2, true), (4, false)]);
+    }
+
+    #[test]
+    fn a_leader_that_is_to_go_hands_over_to_the_best_of_those_that_stay() {
+        let leaving = || voter(1).wanted(Wanted::Removed);
+        let (.., to) = run(situation(vec![leaving(), voter(2).behind(9), voter(3)]));
+        assert_eq!(to, Some(node(3)));
+        let (.., to) = run(situation(vec![leaving(), voter(2).behind(9), voter(3).wanted(Wanted::Removed)]));
+        assert_eq!(to, Some(node(2)), "the other one goes too");
+        let (end, count, to) = run(situation(vec![leaving(), voter(2).away(), voter(3).away()]));
+        assert_eq!((members(&end).len(), count, to), (3, 0, None), "nobody can take over");
+        let replaced = situation(vec![voter(1), voter(2), learner(4).wanted(Wanted::Replacement(node(1)))]);
+        assert_eq!(run(replaced).2, Some(node(2)));
+    }
+
+    #[test]
+    fn a_node_that_leaves_is_let_go_when_it_can_know() {
+        let leaving = || learner(2).wanted(Wanted::Removed);
+        assert_eq!(next_step(&situation(vec![voter(1), leaving()]), false), None);
+        assert!(next_step(&situation(vec![voter(1), leaving()]), true).is_some());
+        assert!(next_step(&situation(vec![voter(1), leaving().away()]), false).is_some());
+        let (end, ..) = run(situation(vec![voter(1), voter(2).wanted(Wanted::Removed).away(), voter(3)]));
+        assert_eq!(members(&end), [(1, true), (3, true)]);
+    }
 }

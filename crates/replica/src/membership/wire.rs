@@ -287,3 +287,115 @@ impl Decode for Standing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use quorate_consensus::Wanted;
+
+    use super::*;
+
+    const NODE: NodeId = NodeId::new(4, 0x1122);
+    const NODE_HEX: &str = "0400000000000000 2211000000000000";
+
+    /// The bytes of a value are exactly `golden` (hexadecimal), and give the value back.
+    #[track_caller]
+    fn check<T: Encode + Decode + PartialEq + std::fmt::Debug>(value: T, golden: &str) {
+        let bytes = value.encode();
+        let hexadecimal: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hexadecimal, golden.replace(' ', ""), "{value:?}");
+        assert_eq!(T::decode(bytes), Ok(value));
+    }
+
+    fn forwarded(request: MemberRequest) -> ForwardedMemberRequest {
+        ForwardedMemberRequest { request_id: 0x0102, hops: 1, request }
+    }
+
+    #[test]
+    fn requests_keep_their_bytes() {
+        let start = "01 0201000000000000 01";
+        let golden = [
+            (MemberChange::Add { member: 4, learner: true }, "01 0400000000000000 01"),
+            (MemberChange::Promote { member: 4, force: false }, "02 0400000000000000 00"),
+            (MemberChange::Remove { member: 4, force: true }, "03 0400000000000000 01"),
+            (
+                MemberChange::Replace { old: 4, new: 5, force: false },
+                "04 0400000000000000 0500000000000000 00",
+            ),
+        ];
+        for (change, golden) in golden {
+            check(forwarded(MemberRequest::Change(change)), &format!("{start} {golden}"));
+        }
+        let joining = Joining { node: NODE, member: Member::new("a", "b"), may_be_added: true };
+        check(
+            forwarded(MemberRequest::Join(joining)),
+            &format!("{start} 05 {NODE_HEX} 01000000 61 01000000 62 01"),
+        );
+        check(Standing::Member, "0101");
+        check(Standing::NotAMember, "0102");
+    }
+
+    #[test]
+    fn errors_keep_their_bytes() {
+        let reason = || "r".to_owned();
+        let (member, retry_after) = (4, Duration::from_millis(2));
+        let golden = [
+            (MemberError::Exists { member, reason: reason() }, "01 01000000 72 0400000000000000"),
+            (MemberError::UnknownMember { member }, "02 0400000000000000"),
+            (MemberError::NotAMember { node: NODE }, "03 0400000000000000 2211000000000000"),
+            (MemberError::InProgress { reason: reason(), retry_after }, "04 01000000 72 0200000000000000"),
+            (MemberError::QuorumAtRisk { reason: reason() }, "05 01000000 72"),
+            (MemberError::Lagging { member, reason: reason() }, "06 01000000 72 0400000000000000"),
+            (MemberError::SlotUnclaimed { member }, "07 0400000000000000"),
+            (MemberError::Invalid { reason: reason() }, "08 01000000 72"),
+            (MemberError::Unavailable { reason: reason(), retry_after }, "09 01000000 72 0200000000000000"),
+            (MemberError::OutcomeUnknown { reason: reason() }, "0a 01000000 72"),
+            (MemberError::Unfinished { reason: reason() }, "0b 01000000 72"),
+            (MemberError::ShuttingDown, "0c"),
+        ];
+        for (error, golden) in golden {
+            check(MemberReply(Err(error)), &format!("01 {golden}"));
+        }
+    }
+
+    #[test]
+    fn views_keep_their_bytes() {
+        let learner = MemberView {
+            member: 4,
+            node: Some(NODE),
+            peer_address: "a".to_owned(),
+            client_url: "b".to_owned(),
+            role: MemberRole::Learner,
+            wanted: Wanted::Replacement(NODE),
+            matched_index: Some(7),
+            lag: None,
+            is_reachable: Some(true),
+        };
+        let place = MemberView {
+            node: None,
+            peer_address: String::new(),
+            client_url: String::new(),
+            role: MemberRole::Unclaimed,
+            wanted: Wanted::Voter,
+            matched_index: None,
+            is_reachable: None,
+            ..learner.clone()
+        };
+        let view = MembersView { index: 9, leader: Some(1), is_joint: true, members: vec![place, learner] };
+        check(
+            MemberReply(Ok(view)),
+            &format!(
+                "01 00 0900000000000000 01 0100000000000000 01 02000000 \
+                 0400000000000000 0000000000000000 00000000 00000000 00 00 00 00 \
+                 {NODE_HEX} 01000080 61 01000000 62 02 {NODE_HEX} 01 01 0700000000000000 00 02"
+            ),
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_an_error() {
+        for bytes in [&b""[..], &[2], &[1, 99], &[1, 12, 0], &[1, 0, 1]] {
+            assert!(MemberReply::decode(Bytes::copy_from_slice(bytes)).is_err(), "{bytes:?}");
+        }
+    }
+}

@@ -40,6 +40,7 @@ pub fn options(root: &Path, members: u64) -> Vec<ReplicaOptions> {
         peer_address: None,
         initial_cluster: initial_cluster.clone(),
         join: Vec::new(),
+        force_new: false,
         stays_learner: false,
         proposal_bytes_in_flight_max: 16 << 20,
         heartbeat_interval_ms: 100,

@@ -4,6 +4,7 @@ mod failures;
 mod log;
 mod old_formats;
 mod openraft_suite;
+mod recovery;
 mod refusals;
 mod repair;
 mod snapshots;
