@@ -104,6 +104,17 @@ pub async fn recover<E: Environment>(
     options: &StorageOptions,
 ) -> Result<Recovered, RecoverError> {
     let survivor = open(environment.clone(), path, options).await?;
+    let cluster_id = make_cluster(&environment, &survivor).await;
+    // Also if that has failed: until it is closed, the directory is in use.
+    survivor.storage.close().await.map_err(io::Error::other)?;
+    Ok(Recovered { before: survivor.inspection, cluster_id: cluster_id? })
+}
+
+/// Gives the ID of the new cluster.
+async fn make_cluster<E: Environment>(
+    environment: &E,
+    survivor: &Survivor<E>,
+) -> Result<ClusterId, RecoverError> {
     let Survivor { directory, storage, last, membership, inspection } = survivor;
     let node_id = directory.node_id();
     let own = membership.get_node(&node_id).cloned();
@@ -131,8 +142,7 @@ pub async fn recover<E: Environment>(
     log.blocking_append([Entry { log_id, payload: EntryPayload::Membership(alone) }])
         .await
         .map_err(io::Error::other)?;
-    storage.close().await.map_err(io::Error::other)?;
-    Ok(Recovered { before: inspection, cluster_id })
+    Ok(cluster_id)
 }
 
 async fn open<E: Environment>(
