@@ -310,6 +310,7 @@ async fn a_cluster_is_made_from_a_survivor_and_the_others_join_it_anew() {
     drop(wrong);
     joining.force_new = true;
     let joined = within("the leftover as a new node", start_again(&joining)).await;
+    within("the new node to serve", joined.ready(context(&joined).deadline)).await.expect("it serves");
     let view = settled(&survivor, 2).await;
     assert_eq!(roles(&view), [(1, Voter), (2, Voter)]);
     assert!(has(&joined, "before").await);

@@ -262,6 +262,12 @@ impl Cluster {
         self.nodes[index].take().expect("the node runs").kill();
     }
 
+    /// Waits until the process of node `index` ends by itself.
+    pub fn await_exit(&mut self, index: usize) -> ExitStatus {
+        let mut process = self.nodes[index].take().expect("the node runs");
+        process.await_exit()
+    }
+
     pub fn terminate(&mut self, index: usize) -> ExitStatus {
         let mut process = self.nodes[index].take().expect("the node runs");
         process.signal("-TERM");

@@ -51,11 +51,16 @@ enum NotYet {
 }
 
 impl<E: Environment> Joiner<E> {
-    /// Tries until this node is a member, it turns out that it cannot become one, or until `shutdown`.
+    /// Tries until this node is a member that is served, it turns out that it cannot become one, or until
+    /// `shutdown`.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         let inner = self.replica.inner();
         let mut told: Option<String> = None;
-        while !self.is_member() {
+        // One that is a member already only has to wait, as a rule.
+        if self.is_member() && !self.await_done(DIAL_PATIENCE, &shutdown).await {
+            return;
+        }
+        while !self.is_done() {
             let attempt = match E::Runtime::select2(shutdown.cancelled(), self.attempt()).await {
                 Select2::First(()) => return,
                 Select2::Second(attempt) => attempt,
@@ -74,7 +79,7 @@ impl<E: Environment> Joiner<E> {
                     inner.environment.jitter(ATTEMPT_INTERVAL)
                 }
             };
-            if !self.await_membership(patience, &shutdown).await {
+            if !self.await_done(patience, &shutdown).await {
                 return;
             }
         }
@@ -89,11 +94,17 @@ impl<E: Environment> Joiner<E> {
         metrics.committed_membership_config.membership().get_node(&inner.directory.node_id()).is_some()
     }
 
-    /// Waits until this node is a member, but not longer than `patience`. False at `shutdown`.
-    async fn await_membership(&self, patience: Duration, shutdown: &CancellationToken) -> bool {
+    /// Whether this node is a member, and the leader of its cluster talks to it.
+    fn is_done(&self) -> bool {
+        let inner = self.replica.inner();
+        self.is_member() && inner.freshness.age(inner.environment.now()).is_some()
+    }
+
+    /// Waits until there is nothing left to do, but not longer than `patience`. False at `shutdown`.
+    async fn await_done(&self, patience: Duration, shutdown: &CancellationToken) -> bool {
         let environment = &self.replica.inner().environment;
         let end = environment.now() + patience;
-        while !self.is_member() && environment.now() < end {
+        while !self.is_done() && environment.now() < end {
             let step = ATTEMPT_INTERVAL.min(end.saturating_since(environment.now()));
             if !pause(environment, shutdown, step).await {
                 return false;
@@ -123,6 +134,10 @@ impl<E: Environment> Joiner<E> {
         }
         if by.cluster.is_none() {
             return Err(NotYet::Later(format!("{address} is not part of a cluster yet")));
+        }
+        if self.is_member() {
+            // It has been found that this is not another cluster: there is nothing to ask for.
+            return Ok(());
         }
         let wanted = if self.stays_learner { Wanted::Learner } else { Wanted::Voter };
         let request = ForwardedMemberRequest {
