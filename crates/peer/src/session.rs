@@ -222,10 +222,15 @@ impl<E: Environment, H: PeerHandler<E>> Session<E, H> {
         loop {
             // First what has come together with the hello, later what a read has brought.
             while let Some(frame) = reader.next_buffered().map_err(ReadError::Frame)? {
-                if self.is_guest && !matches!(frame.kind, FrameKind::Request | FrameKind::Ping) {
-                    return Err(SessionError::Protocol(format!("a guest has sent {:?}", frame.kind)));
-                }
                 match frame.kind {
+                    FrameKind::StreamAppend
+                    | FrameKind::SnapshotBegin
+                    | FrameKind::SnapshotChunk
+                    | FrameKind::SnapshotCancel
+                        if self.is_guest =>
+                    {
+                        return Err(SessionError::Protocol(format!("a guest has sent {:?}", frame.kind)));
+                    }
                     FrameKind::StreamAppend => append_streams.take(frame).await?,
                     FrameKind::SnapshotBegin | FrameKind::SnapshotChunk | FrameKind::SnapshotCancel => {
                         snapshots.take(frame).await?;
@@ -262,7 +267,10 @@ impl<E: Environment, H: PeerHandler<E>> Session<E, H> {
             | FrameKind::PreVote
             | FrameKind::TransferLeader => {
                 let (group, request_id) = (frame.group, frame.request_id);
-                if let Err(refusal) = self.begin(frame, arrived) {
+                // A node that was removed may not know it yet, and stand for election.
+                let is_allowed = !self.is_guest || frame.kind == FrameKind::Request;
+                let begun = if is_allowed { self.begin(frame, arrived) } else { Err(Refusal::NotAllowed) };
+                if let Err(refusal) = begun {
                     self.refuse(group, request_id, refusal).await;
                 }
                 Ok(())
