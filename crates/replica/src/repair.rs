@@ -53,8 +53,10 @@ impl<E: Environment> Repairer<'_, E> {
 
     /// Asks the other members for a snapshot until one has given it.
     async fn fetch(&self, repair: &mut Repair, index: u64) -> Result<(), StartError> {
-        let others = self.options.initial_cluster.iter().filter(|(member, _)| *member != self.options.member);
-        let others: Vec<_> = others.collect();
+        let listed = self.options.initial_cluster.iter().filter(|(member, _)| *member != self.options.member);
+        // A node that has joined knows where members are, but not which.
+        let joined = self.options.join.iter().map(|address| (None, address));
+        let others: Vec<_> = listed.map(|(member, address)| (Some(*member), address)).chain(joined).collect();
         if others.is_empty() {
             let reason = "it has to be copied from another member, and there is none";
             return Err(StartError::Repair(reason.to_owned()));
@@ -64,7 +66,7 @@ impl<E: Environment> Repairer<'_, E> {
             for (member, address) in &others {
                 match self.fetch_from(*member, address, repair, index).await {
                     Ok(()) => return Ok(()),
-                    Err(reason) => tracing::info!(member, reason, "this member gave no snapshot"),
+                    Err(reason) => tracing::info!(address, reason, "this member gave no snapshot"),
                 }
             }
             self.environment.sleep(self.environment.jitter(ROUND_INTERVAL)).await;
@@ -73,18 +75,24 @@ impl<E: Environment> Repairer<'_, E> {
 
     async fn fetch_from(
         &self,
-        member: u64,
+        member: Option<u64>,
         address: &str,
         repair: &mut Repair,
         index: u64,
     ) -> Result<(), String> {
         let introduction = self.gate.introduction();
-        let hello = Hello::probe(introduction.clone(), member);
+        let hello = match member {
+            Some(member) => Hello::probe(introduction.clone(), member),
+            None => Hello::probe_anybody(introduction.clone()),
+        };
         let deadline = self.environment.now() + PROBE_TIMEOUT;
         let welcome = probe(self.environment, address, &hello, deadline).await;
         let by = welcome.map_err(|error| error.to_string())?.by;
         if by.cluster != introduction.cluster {
             return Err("it is not a part of this cluster".to_owned());
+        }
+        if by.node == introduction.node {
+            return Err("it is this node itself".to_owned());
         }
         let path = self.directory.received_path().join(FILE_NAME);
         let peer = Member { peer_address: address.to_owned(), ..by.member };
