@@ -18,7 +18,7 @@
 //! *memory*. So the log is the only thing that is flushed in the path of a write, and is made for that
 //! ([`log`]: measured, a batch in a segment file costs a fraction of an LMDB commit); what has
 //! been applied lives in an overlay above the state's LMDB environment and reaches it in a checkpoint
-//! every 100 ms or so, together with the log ID it stands for, in one transaction ([`state`]). After a
+//! every second or two, together with the log ID it stands for, in one transaction ([`state`]). After a
 //! crash the state is the last checkpoint, and the log behind it is applied again. The log is therefore
 //! never purged past the checkpoint.
 //!

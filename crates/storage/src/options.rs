@@ -18,10 +18,11 @@ pub struct StorageOptions {
     pub log_segment_bytes: u64,
     /// How large the state's LMDB file may become. Address space, not disk space.
     pub state_map_bytes: u64,
-    /// How long applied writes wait in memory before they are checkpointed. What is lost of them in a
-    /// crash is applied again from the log.
+    /// How long applied writes wait in memory at most before they are checkpointed. What is lost of them in
+    /// a crash is applied again from the log.
     pub checkpoint_interval: Duration,
-    /// How many bytes of applied writes bring a checkpoint forward.
+    /// How many bytes of applied writes bring a checkpoint forward, at the latest. Each small write may take
+    /// a page of memory more while it is written.
     pub checkpoint_bytes: u64,
     /// How many bytes of applied writes may wait for the next checkpoint before applying pauses.
     pub overlay_bytes_max: u64,
@@ -52,8 +53,8 @@ impl Default for StorageOptions {
             log_bytes_max: 256 * GIB,
             log_segment_bytes: 16 * MIB,
             state_map_bytes: 1024 * GIB,
-            checkpoint_interval: Duration::from_millis(100),
-            checkpoint_bytes: 16 * MIB,
+            checkpoint_interval: Duration::from_secs(2),
+            checkpoint_bytes: 12 * MIB,
             overlay_bytes_max: 64 * MIB,
             snapshot_log_bytes: 256 * MIB,
             log_keep_bytes: 64 * MIB,

@@ -65,7 +65,7 @@ impl<E: Environment> Storage<E> {
         let mark = Arc::new(CheckpointMark::default());
         mark.set(state.applied.last_log_id);
 
-        let signals = Arc::new(Signals::default());
+        let signals = Arc::new(Signals::new(options.checkpoint_bytes));
         let (log, log_finished, supply_finished) = {
             let OpenedLog { files, supply, end, last } = opened;
             let supply_worker = SupplyWorker { supply: supply.clone(), failure: failure.clone() };
@@ -128,7 +128,6 @@ impl<E: Environment> Storage<E> {
                 writing: Arc::default(),
                 building: Arc::default(),
                 written,
-                checkpoint_bytes: options.checkpoint_bytes,
                 overlay_bytes_max: options.overlay_bytes_max,
             };
             (Arc::new(handle), finished)
@@ -139,6 +138,7 @@ impl<E: Environment> Storage<E> {
             state: Arc::downgrade(&state),
             log: Arc::downgrade(&log),
             interval: options.checkpoint_interval,
+            bytes: options.checkpoint_bytes,
         };
         environment.spawn("checkpointer", checkpointer.run());
         let scrub = Arc::new(ScrubProgress::default());

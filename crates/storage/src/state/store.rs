@@ -59,7 +59,6 @@ pub(crate) struct StateHandle<E: Environment> {
     /// The right to write a snapshot file.
     pub(crate) building: Arc<AsyncMutex<()>>,
     pub(crate) written: Arc<Notify>,
-    pub(crate) checkpoint_bytes: u64,
     pub(crate) overlay_bytes_max: u64,
 }
 
@@ -247,10 +246,7 @@ impl<E: Environment> RaftStateMachine<RaftTypes<E::Runtime>> for StateStore<E> {
             let applied = handle.core.apply(&timed);
             let (outcomes, bytes) = applied.inspect_err(|failure| handle.failure.report(failure.clone()))?;
             handle.applied(&entry);
-            handle.signals.changed();
-            if bytes > handle.checkpoint_bytes {
-                handle.signals.press();
-            }
+            handle.signals.applied(bytes);
             if let Some(responder) = responder {
                 responder.send(ProposalOutcomes(outcomes));
             }
