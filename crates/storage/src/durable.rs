@@ -43,21 +43,21 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// So much is removed of a file at once.
-///
-/// Many file systems tell the disk which blocks are free again when they commit a removal, and whoever flushes
-/// another file meanwhile waits for that: hundreds of milliseconds for hundreds of megabytes.
 pub(crate) const REMOVED_BYTES_MAX: u64 = 16 << 20;
 
-/// Shortens a file that nobody reads any more, piece by piece, until it can be removed at once.
-pub(crate) fn shrink(path: &Path) -> io::Result<()> {
-    let file = File::options().write(true).open(path)?;
-    let mut bytes = file.metadata()?.len();
-    while bytes > REMOVED_BYTES_MAX {
-        bytes -= REMOVED_BYTES_MAX;
-        file.set_len(bytes)?;
-        file.sync_all()?;
+/// Takes the last piece off a file that nobody reads any more. Gives whether there is more of it; if there is
+/// not, the file is gone.
+pub(crate) fn remove_piece(path: &Path) -> io::Result<bool> {
+    let bytes = fs::metadata(path)?.len();
+    if bytes <= REMOVED_BYTES_MAX {
+        fs::remove_file(path)?;
+        return Ok(false);
     }
-    Ok(())
+    let file = File::options().write(true).open(path)?;
+    file.set_len(bytes - REMOVED_BYTES_MAX)?;
+    // Or a file system with a journal would give all pieces back to the disk at once, later.
+    file.sync_all()?;
+    Ok(true)
 }
 
 /// Creates a directory, and those above it that are missing, and makes all of their names durable. `path` is
@@ -85,19 +85,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_large_file_is_shortened_until_it_can_be_removed_at_once() {
+    fn a_file_is_removed_from_its_end() {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let path = folder.path().join("file");
-        for (bytes, left) in [
-            (0, 0),
-            (REMOVED_BYTES_MAX, REMOVED_BYTES_MAX),
-            (REMOVED_BYTES_MAX + 1, 1),
-            (3 * REMOVED_BYTES_MAX + 5, 5),
-        ] {
-            File::create(&path).and_then(|file| file.set_len(bytes)).expect("a file with a hole");
-            shrink(&path).expect("it is there");
+        let bytes = 2 * REMOVED_BYTES_MAX + 5;
+        File::create(&path).and_then(|file| file.set_len(bytes)).expect("a file with a hole");
+        for left in [REMOVED_BYTES_MAX + 5, 5] {
+            assert!(remove_piece(&path).expect("it is there"));
             assert_eq!(fs::metadata(&path).expect("it stays").len(), left);
         }
+        assert!(!remove_piece(&path).expect("it is there"));
+        assert!(!path.exists());
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod build;
 mod check;
 mod format;
 mod reader;
+mod removal;
 mod shelf;
 mod writer;
 
@@ -22,4 +23,5 @@ pub(crate) use build::{BuildError, SnapshotWriter};
 pub use check::{SnapshotCheck, SnapshotRefusal};
 pub use format::{Chunk, FormatError, SnapshotHeader, SnapshotTrailer};
 pub use reader::{SnapshotError, SnapshotReader};
+pub(crate) use removal::remove_slowly;
 pub(crate) use shelf::{KeptSnapshot, SnapshotShelf};

@@ -44,6 +44,8 @@ impl KeptSnapshot {
 pub(crate) struct SnapshotShelf {
     path: PathBuf,
     current: Mutex<Option<KeptSnapshot>>,
+    /// Large files that are snapshots no longer, and are to be removed slowly.
+    retired: Mutex<Vec<PathBuf>>,
 }
 
 impl SnapshotShelf {
@@ -63,7 +65,7 @@ impl SnapshotShelf {
         for older in found {
             fs::remove_file(older.file.path()).map_err(OpenError::io(older.file.path()))?;
         }
-        Ok(Self { path, current: Mutex::new(current) })
+        Ok(Self { path, current: Mutex::new(current), retired: Mutex::default() })
     }
 
     /// The files of the finished snapshots in a data directory.
@@ -107,17 +109,29 @@ impl SnapshotShelf {
         Ok(kept)
     }
 
-    /// Removes a snapshot that is on the shelf no longer, or leaves that to whoever still reads it.
+    /// Removes a snapshot that is on the shelf no longer, or leaves that to whoever still reads it. A large one
+    /// only loses its name: see [`SnapshotShelf::take_retired`].
     fn retire(&self, older: KeptSnapshot) -> io::Result<()> {
         older.file.retire();
         if older.bytes > durable::REMOVED_BYTES_MAX && !older.file.is_shared() {
             // A part of it must not be taken for a snapshot after a crash.
-            let retired = self.path.join(format!("retired{UNFINISHED_SUFFIX}"));
+            let mut retired = older.file.path().as_os_str().to_owned();
+            retired.push(UNFINISHED_SUFFIX);
+            let retired = PathBuf::from(retired);
             durable::rename(older.file.path(), &retired)?;
-            durable::shrink(&retired)?;
-            fs::remove_file(&retired)?;
+            self.lock_retired().push(retired);
         }
         Ok(())
+    }
+
+    /// The large files that have come off the shelf since the last call: for
+    /// [`remove_slowly`](super::remove_slowly). The next start removes what is left of them.
+    pub(crate) fn take_retired(&self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.lock_retired())
+    }
+
+    fn lock_retired(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        self.retired.lock().expect("no code panics while it holds the list")
     }
 
     /// This file was found to be damaged: it is to be replaced.
@@ -177,5 +191,49 @@ fn inspect(root: &Path, path: PathBuf) -> Result<KeptSnapshot, OpenError> {
             })
         }
         Err(error) => Err(OpenError::damaged(root, &part, error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_consensus::CommittedLeaderId;
+
+    use super::*;
+
+    fn meta(index: u64) -> SnapshotMeta {
+        let last_log_id = Some(LogId::new(CommittedLeaderId::new(1), index));
+        SnapshotMeta { last_log_id, ..SnapshotMeta::default() }
+    }
+
+    fn publish(shelf: &SnapshotShelf, index: u64, bytes: u64) -> KeptSnapshot {
+        let path = shelf.unfinished_path();
+        File::create(&path).and_then(|file| file.set_len(bytes)).expect("a file with a hole");
+        shelf.publish(&path, &meta(index)).expect("publish")
+    }
+
+    #[test]
+    fn a_large_snapshot_that_is_replaced_waits_for_its_removal() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        fs::create_dir(folder.path().join(SNAPSHOTS)).expect("create");
+        let shelf = SnapshotShelf::open(folder.path()).expect("open");
+        let large = durable::REMOVED_BYTES_MAX + 1;
+        let small = publish(&shelf, 1, 1).file.path().to_owned();
+        let first = publish(&shelf, 2, large).file.path().to_owned();
+        assert!(!small.exists());
+        let shared = publish(&shelf, 3, large);
+        assert!(!first.exists(), "nobody takes it for a snapshot");
+        let retired = shelf.take_retired();
+        assert!(retired.len() == 1 && retired[0].exists(), "{retired:?}");
+        publish(&shelf, 4, large);
+        assert!(shelf.take_retired().is_empty(), "somebody may be sending it");
+        assert!(shared.file.path().exists());
+        let path = shared.file.path().to_owned();
+        drop(shared);
+        assert!(!path.exists());
+        assert!(SnapshotShelf::files(folder.path()).expect("list").len() == 1);
+        // What was not removed in time is removed by the next start, which takes the file for another.
+        fs::remove_file(shelf.current().expect("there is one").file.path()).expect("it is no real snapshot");
+        SnapshotShelf::open(folder.path()).expect("open again");
+        assert!(!retired[0].exists());
     }
 }

@@ -21,7 +21,7 @@ use super::mutated_time::MutatedTime;
 use super::worker::StateJob;
 use crate::failure::{FailureSignal, StorageFailure};
 use crate::log::LogHandle;
-use crate::snapshot::{BuildError, SnapshotShelf, SnapshotWriter};
+use crate::snapshot::{BuildError, SnapshotShelf, SnapshotWriter, remove_slowly};
 use crate::space::DiskSpace;
 
 /// A snapshot in openraft's terms.
@@ -186,7 +186,10 @@ impl<E: Environment> StateHandle<E> {
         }
         let written = self.snapshots.start(&self.environment, tables, guard);
         match written.await.map_err(|_| closed())? {
-            Ok(built) => Ok(built.into()),
+            Ok(built) => {
+                self.remove_retired();
+                Ok(built.into())
+            }
             // For Raft, a snapshot that cannot be written is a broken disk. This one is only full.
             Err(BuildError::NoRoom(failure)) => {
                 tracing::warn!(%failure, "the disk had no room for a snapshot; the log grows");
@@ -204,6 +207,14 @@ impl<E: Environment> StateHandle<E> {
                 self.failure.report(failure.clone());
                 Err(failure)
             }
+        }
+    }
+
+    /// Begins to remove the snapshots that have been replaced.
+    fn remove_retired(&self) {
+        for path in self.shelf.take_retired() {
+            let removal = remove_slowly(self.environment.clone(), path, self.snapshots.cancelled().clone());
+            self.environment.spawn("snapshot-removal", removal);
         }
     }
 
@@ -271,6 +282,7 @@ impl<E: Environment> RaftStateMachine<RaftTypes<E::Runtime>> for StateStore<E> {
         let (done, installed) = oneshot::channel();
         self.handle.submit(StateJob::Install { meta: meta.clone(), file, done, guard })?;
         installed.await.map_err(|_| closed())??;
+        self.handle.remove_retired();
         self.handle.stands();
         Ok(())
     }
