@@ -197,7 +197,8 @@ impl<E: Environment> Replica<E> {
             let Some((log_id, situation)) = self.situation().filter(|(_, situation)| !situation.is_joint())
             else {
                 match inner.environment.timeout_at(context.deadline, changes.changed()).await {
-                    Ok(_) => continue,
+                    Ok(Ok(())) => continue,
+                    Ok(Err(_)) => return Ok(Err(MemberError::ShuttingDown)),
                     Err(_) => {
                         let reason = "it has not been committed yet".to_owned();
                         return Ok(Err(MemberError::InProgress { reason, retry_after: RETRY_AFTER }));
