@@ -30,7 +30,7 @@ pub use self::node::NODES_RUN;
 use self::node::{NodeSetup, NodeWitness, Stop};
 pub use self::node::{ONLY_REMOVED_NODES_LEAVE, REMOVED_NODES_STAY_AWAY};
 use self::orders::Orders;
-pub use self::orders::{Obeyed, Order};
+pub use self::orders::{Disobeyed, Obeyed, Order};
 use crate::environment::clock::{self, Clock};
 use crate::environment::{DiskLatency, SimulatedEnvironment, SimulatedNetwork};
 use crate::oracles::Violation;
@@ -416,7 +416,7 @@ fn replica_options(plan: &Plan, member: u64, data_directory: PathBuf) -> Replica
         stays_learner: false,
         proposal_bytes_in_flight_max: PROPOSAL_BYTES_IN_FLIGHT_MAX,
         heartbeat_interval_ms: plan.replica.heartbeat_interval_ms,
-        clock_drift_max_ppm: None,
+        clock_drift_max_ppm: plan.replica.clock_drift_max_ppm,
         avoid_leading: false,
         repair: RepairPolicy::Automatic,
         storage: storage_options(&plan.replica),

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use quorate_environment::Environment;
-use quorate_replica::{MemberChange, MemberError, MembersView, Replica, RequestContext};
+use quorate_replica::{MemberChange, MemberError, MembersView, Replica, RequestContext, TransferError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
@@ -17,10 +17,23 @@ pub enum Order {
     Tell,
     /// Change them.
     Change(MemberChange),
+    /// Hand leadership over, to that member or to the best suited.
+    Transfer(Option<u64>),
 }
 
-/// What became of an order.
-pub type Obeyed = Result<MembersView, MemberError>;
+/// What became of an order: the members after it.
+pub type Obeyed = Result<MembersView, Disobeyed>;
+
+/// Why an order was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Disobeyed {
+    /// The members were not changed.
+    #[error(transparent)]
+    Change(#[from] MemberError),
+    /// Leadership was not handed over.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
+}
 
 #[derive(Debug)]
 pub(super) struct Given {
@@ -61,7 +74,13 @@ pub(super) async fn obey(replica: Replica<SimulatedEnvironment>, mut orders: Unb
         environment.spawn("operator's order", async move {
             let obeyed = match order {
                 Order::Tell => Ok(replica.members()),
-                Order::Change(change) => replica.change_members(&context, change).await,
+                Order::Change(change) => {
+                    replica.change_members(&context, change).await.map_err(Disobeyed::from)
+                }
+                Order::Transfer(to) => {
+                    let handed_over = replica.transfer_leadership(&context, to).await;
+                    handed_over.map(|_| replica.members()).map_err(Disobeyed::from)
+                }
             };
             // Whoever has given the order may have given up.
             let _ = reply.send(obeyed);

@@ -1,10 +1,10 @@
 //! Asking nodes for a change until it is begun, and watching it.
 
 use madsim::time::{Instant, sleep};
-use quorate_replica::{MemberChange, MemberError, MembersView};
+use quorate_replica::{MemberError, MembersView};
 
 use super::{INTERVAL, ORDER_TIMEOUT, Operator, PATIENCE, Skipped, members};
-use crate::cluster::{Obeyed, Order};
+use crate::cluster::{Disobeyed, Obeyed, Order};
 
 impl Operator {
     /// Who the members are, as soon as a leader can say.
@@ -21,14 +21,14 @@ impl Operator {
 
     /// Asks for a change until it is written down, or refused for good. With `insists` also a refusal is
     /// followed by another attempt, while patience lasts.
-    pub(super) async fn ask(&mut self, change: MemberChange, insists: bool) -> Result<MembersView, Skipped> {
+    pub(super) async fn ask(&mut self, order: Order, insists: bool) -> Result<MembersView, Skipped> {
         let deadline = Instant::now() + PATIENCE;
         let mut why = "nobody answers";
         while Instant::now() < deadline {
-            match self.ask_once(change).await {
+            match self.ask_once(order).await {
                 Some(Ok(view)) => return Ok(view),
                 Some(Err(error)) => {
-                    self.say(format_args!("{change:?} is answered: {error}"));
+                    self.say(format_args!("{order:?} is answered: {error}"));
                     if is_refusal(&error) {
                         self.recorder.met("changes refused");
                         why = "it is refused";
@@ -45,11 +45,11 @@ impl Operator {
     }
 
     /// Asks the next node.
-    async fn ask_once(&mut self, change: MemberChange) -> Option<Obeyed> {
+    async fn ask_once(&mut self, order: Order) -> Option<Obeyed> {
         let running: Vec<u64> = self.recorder.statuses().into_keys().collect();
         let position = self.turn.checked_rem(running.len() as u64)?;
         self.turn += 1;
-        let order = self.cluster.order(running[position as usize], Order::Change(change), ORDER_TIMEOUT);
+        let order = self.cluster.order(running[position as usize], order, ORDER_TIMEOUT);
         madsim::time::timeout(ORDER_TIMEOUT * 2, order).await.ok()?
     }
 
@@ -67,7 +67,8 @@ impl Operator {
 }
 
 /// Whether asking again is of no use, as long as nothing else changes.
-fn is_refusal(error: &MemberError) -> bool {
+fn is_refusal(error: &Disobeyed) -> bool {
+    let Disobeyed::Change(error) = error else { return true };
     !matches!(
         error,
         MemberError::InProgress { .. }

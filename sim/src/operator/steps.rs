@@ -6,6 +6,7 @@ use madsim::time::{Instant, sleep};
 use quorate_replica::{MemberChange, MemberRole, MemberView, MembersView, Wanted};
 
 use super::{INTERVAL, Operator, PATIENCE, Skipped};
+use crate::cluster::Order;
 use crate::plan::Target;
 
 /// How long a member that is struck stays down.
@@ -34,7 +35,7 @@ impl Operator {
         let view = self.members().await?;
         let member = self.claim_free(member, &view)?;
         if place {
-            let made = self.ask(MemberChange::Add { member, learner }, false).await;
+            let made = self.ask(Order::Change(MemberChange::Add { member, learner }), false).await;
             if let Err(why) = made {
                 self.cluster.release_idle(member);
                 return Err(why);
@@ -87,7 +88,7 @@ impl Operator {
             .collect();
         let position = position.checked_rem(learners.len() as u64).ok_or("there is no learner")?;
         let member = learners[position as usize];
-        self.ask(MemberChange::Promote { member, force: false }, true).await?;
+        self.ask(Order::Change(MemberChange::Promote { member, force: false }), true).await?;
         self.watch(|view| view.is_settled(member)).await?;
         self.recorder.met("learners promoted");
         Ok(())
@@ -97,7 +98,9 @@ impl Operator {
         let view = self.members().await?;
         let old = self.resolve(target, &view)?;
         let new = self.claim_free(member, &view)?;
-        if let Err(why) = self.ask(MemberChange::Replace { old, new, force: false }, false).await {
+        if let Err(why) =
+            self.ask(Order::Change(MemberChange::Replace { old, new, force: false }), false).await
+        {
             self.cluster.release_idle(new);
             return Err(why);
         }
@@ -113,7 +116,7 @@ impl Operator {
         if voters(&view) <= VOTERS_MIN {
             return Err("too few voters would be left");
         }
-        self.ask(MemberChange::Remove { member, force: false }, false).await?;
+        self.ask(Order::Change(MemberChange::Remove { member, force: false }), false).await?;
         self.watch(|view| find(view, member).is_none()).await?;
         self.recorder.met("members removed");
         if view.leader == Some(member) {
@@ -145,7 +148,8 @@ impl Operator {
     }
 
     async fn replace_wiped(&mut self, member: u64) -> Result<(), Skipped> {
-        self.ask(MemberChange::Replace { old: member, new: member, force: false }, true).await?;
+        self.ask(Order::Change(MemberChange::Replace { old: member, new: member, force: false }), true)
+            .await?;
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline && !self.recorder.has_violation() {
             if self.cluster.has_stopped(member) {
@@ -179,7 +183,11 @@ impl Operator {
     }
 
     /// Leadership is handed over.
-    pub(super) async fn transfer(&mut self, _to: Option<Target>) -> Result<(), Skipped> {
-        Err("nodes cannot be asked for it yet")
+    pub(super) async fn transfer(&mut self, to: Option<Target>) -> Result<(), Skipped> {
+        let view = self.members().await?;
+        let to = to.map(|to| self.resolve(to, &view)).transpose()?;
+        self.ask(Order::Transfer(to), false).await?;
+        self.recorder.met("leadership transfers");
+        Ok(())
     }
 }

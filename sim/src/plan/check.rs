@@ -220,6 +220,7 @@ fn check_replica(replica: &ReplicaPlan) -> Result<(), String> {
     if !segment_bytes.is_power_of_two() {
         return Err(format!("log_segment_bytes is {segment_bytes}, not a power of two"));
     }
+    at_most("clock_drift_max_ppm", replica.clock_drift_max_ppm.unwrap_or(0).into(), DRIFT_PPM_MAX)?;
     at_most("log_keep_bytes", replica.log_keep_bytes, NUMBER_MAX)
 }
 

@@ -6,6 +6,7 @@
 
 use super::derive_changes::changes;
 use super::derive_clocks::{clocks, put_clock_faults};
+use super::derive_leases::hunt_leases;
 use super::derive_store::store_clients;
 use super::dice::Dice;
 use super::{
@@ -25,6 +26,8 @@ const DAMAGE_STREAM: u64 = u64::MAX - 2;
 const CLOCK_STREAM: u64 = u64::MAX - 3;
 /// The dice of changes of members.
 const CHANGE_STREAM: u64 = u64::MAX - 4;
+/// The dice of leases.
+const LEASE_STREAM: u64 = u64::MAX - 5;
 /// The least number of operations that a run must see answered.
 const OPERATIONS_MIN: u64 = 300;
 
@@ -40,12 +43,13 @@ pub fn derive(seed: u64) -> Plan {
     flip_bits(&mut Dice::new(seed, DAMAGE_STREAM), (members, duration_ms), &mut faults);
     let mut clock_dice = Dice::new(seed, CLOCK_STREAM);
     let (spares, changes) = changes(&mut Dice::new(seed, CHANGE_STREAM), members, duration_ms);
-    let clocks = clocks(&mut clock_dice, members + spares);
+    let mut clocks = clocks(&mut clock_dice, members + spares);
     put_clock_faults(&mut clock_dice, (members, duration_ms), &clocks, &mut faults);
     let network = network(&mut dice);
     let disk = disk(&mut dice);
-    let replica = replica(&mut dice, log_segment_bytes);
+    let mut replica = replica(&mut dice, log_segment_bytes);
     let mut workload = workload(&mut dice, members, duration_ms);
+    hunt_leases(&mut Dice::new(seed, LEASE_STREAM), &mut clocks, &mut replica, &mut workload, &mut faults);
     let mut store_dice = Dice::new(seed, STORE_STREAM);
     workload.store_clients = store_clients(&mut store_dice, members, workload.value_bytes_max);
     let mut broken_for_ever = broken(&mut dice, members);
@@ -96,6 +100,7 @@ fn replica(dice: &mut Dice, log_segment_bytes: u64) -> ReplicaPlan {
         tail_bytes_max: dice.pick(&[KIB, 32 * KIB, 4096 * KIB]),
         unflushed_bytes_max: dice.pick(&[16 * KIB, 4096 * KIB]),
         read_batch_bytes_max: dice.pick(&[KIB, 16 * KIB, 512 * KIB]),
+        clock_drift_max_ppm: None,
     }
 }
 
@@ -148,7 +153,7 @@ fn mix(dice: &mut Dice) -> OperationMix {
     let (get_stale, put_if, delete, delete_if) =
         (optional(&[2, 6]), optional(&[3, 10]), optional(&[1, 4]), optional(&[1, 3]));
     let (get, put) = dice.pick(&[(10, 10), (16, 6), (6, 16)]);
-    OperationMix { get, get_stale, put, put_if, delete, delete_if }
+    OperationMix { get, get_stale, put, put_if, delete, delete_if, get_lease: 0 }
 }
 
 /// Kinds of faults that a seed switches on and off together.

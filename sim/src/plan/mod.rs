@@ -13,6 +13,7 @@ pub mod clocks;
 pub mod derive;
 mod derive_changes;
 mod derive_clocks;
+mod derive_leases;
 mod derive_store;
 pub mod dice;
 pub mod faults;
@@ -117,6 +118,10 @@ pub struct ReplicaPlan {
     pub unflushed_bytes_max: u64,
     /// How many bytes of entries are read, and sent, at once.
     pub read_batch_bytes_max: u64,
+    /// What nodes are told of how wrong clocks may be, in millionths; they answer under leases then. Absent: no
+    /// leases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_drift_max_ppm: Option<u32>,
 }
 
 /// What plans that do not name the size of the log's files ran with.

@@ -61,11 +61,16 @@ pub struct OperationMix {
     pub delete: u64,
     /// A removal if the key is as the client last saw it.
     pub delete_if: u64,
+    /// A linearizable read that the leader may answer under its lease. Plans from before there were leases do
+    /// not say.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub get_lease: u64,
 }
 
 impl OperationMix {
     /// The weights in the order of the fields.
-    pub fn weights(&self) -> [u64; 6] {
-        [self.get, self.get_stale, self.put, self.put_if, self.delete, self.delete_if]
+    pub fn weights(&self) -> [u64; 7] {
+        let Self { get, get_stale, put, put_if, delete, delete_if, get_lease } = *self;
+        [get, get_stale, put, put_if, delete, delete_if, get_lease]
     }
 }

@@ -96,6 +96,10 @@ impl Client {
             let answered = match dice.weighted(&plan.mix.weights()) {
                 0 => matches!(self.call(member, &key, StoreCall::Get).await, Ended::Answered(_)),
                 1 => matches!(self.get_stale(member, &key).await, Ended::Answered(_)),
+                6 => {
+                    let read = self.call_with(member, &key, StoreCall::Get, Consistency::Lease).await;
+                    matches!(read, Ended::Answered(_))
+                }
                 other => {
                     let call = self.write_call(other, &key, workload.value_bytes_max, &mut dice);
                     let answered = matches!(self.call(member, &key, call).await, Ended::Answered(_));
@@ -168,6 +172,17 @@ impl Client {
 
     /// One linearizable operation, recorded in the history.
     pub async fn call(&mut self, member: u64, key: &[u8], call: StoreCall) -> Ended<StoreAnswer> {
+        self.call_with(member, key, call, Consistency::Linearizable).await
+    }
+
+    /// The same; a read may be one under a lease.
+    async fn call_with(
+        &mut self,
+        member: u64,
+        key: &[u8],
+        call: StoreCall,
+        consistency: Consistency,
+    ) -> Ended<StoreAnswer> {
         let recorder = self.recorder.clone();
         let operation = recorder.invoke(self.process(), key, call.clone());
         let number = self.number;
@@ -180,7 +195,7 @@ impl Client {
             ),
         );
         let invoked_ns = recorder.now_ns();
-        let exchanged = self.exchange(member, key, &call, Consistency::Linearizable).await;
+        let exchanged = self.exchange(member, key, &call, consistency).await;
         let ended = self.interpret(member, &call, exchanged, |answer, details| {
             if let Some(details) = details {
                 recorder.served(member, invoked_ns, details.revision);

@@ -27,7 +27,7 @@ pub(super) fn request(asked: &Asked, timeout: Duration) -> Request<Full<Bytes>> 
             if let Some(revision) = revision {
                 path.push_str(&format!("&{}={revision}", query::REVISION));
             }
-            if *consistency == Consistency::Stale {
+            if *consistency != Consistency::Linearizable {
                 path.push_str(&format!("&{}={}", query::CONSISTENCY, consistency.name()));
             }
             build(Method::GET, path, Bytes::new(), &[])

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use quorate_api::{ErrorCode, OperationAnswer};
+use quorate_api::{Consistency, ErrorCode, OperationAnswer};
 use quorate_kv::{Command, Operation};
 
 use super::effect::Effect;
@@ -11,7 +11,7 @@ use super::operation::{Asked, StoreOperation, Told};
 use super::reference::{Identity, Reference};
 
 /// Everything that is counted.
-const EVENTS: [&str; 29] = [
+const EVENTS: [&str; 30] = [
     "accounts summed up",
     "chunks of a delete behind the first",
     "commits of list transactions",
@@ -24,6 +24,7 @@ const EVENTS: [&str; 29] = [
     "freed sequences",
     "histories listed",
     "kept sessions",
+    "lease reads",
     "nested transactions",
     "oversized transactions refused",
     "pages",
@@ -82,6 +83,7 @@ fn of_operation(operation: &StoreOperation, see: &mut impl FnMut(&'static str)) 
     match (&operation.asked, &operation.told) {
         (_, Told::Refused { code: ErrorCode::Compacted, .. }) => see("compacted answers"),
         (Asked::Get { revision: Some(_), .. }, Told::Found { .. }) => see("past reads"),
+        (Asked::Get { consistency: Consistency::Lease, .. }, Told::Found { .. }) => see("lease reads"),
         (Asked::Range { query, after, .. }, Told::Page { entries, .. }) => {
             see("pages");
             if after.is_some() {

@@ -171,10 +171,10 @@ impl Asked {
     pub fn is_current_read(&self) -> bool {
         match self {
             Asked::Get { revision, consistency, .. } => {
-                revision.is_none() && *consistency == Consistency::Linearizable
+                revision.is_none() && *consistency != Consistency::Stale
             }
             Asked::Range { query, after, consistency } => {
-                query.revision.is_none() && after.is_none() && *consistency == Consistency::Linearizable
+                query.revision.is_none() && after.is_none() && *consistency != Consistency::Stale
             }
             Asked::Changes { .. } => true,
             Asked::Write { .. } => false,
