@@ -7,13 +7,14 @@ use crate::oracles::NodeName;
 use crate::oracles::members::Membership;
 
 /// Every change of members that is counted: many seeds together have to meet all of them.
-pub(super) const CHANGES: [&str; 12] = [
+pub(super) const CHANGES: [&str; 13] = [
     "addresses changed",
     "changes refused",
     "changes while the leader was cut off",
     "disks wiped and replaced",
     "empty disks refused",
     "leaders removed",
+    "leadership transfers",
     "learners joined",
     "learners promoted",
     "members removed",
