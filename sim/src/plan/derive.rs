@@ -35,7 +35,7 @@ const OPERATIONS_MIN: u64 = 300;
 pub fn derive(seed: u64) -> Plan {
     let mut dice = Dice::new(seed, PLAN_STREAM);
     let members = dice.pick(&[3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 5, 1, 7]);
-    let duration_ms = dice.range(30_000..=34_000);
+    let duration_ms = dice.range(30_000..=31_500);
     let mut faults = faults(&mut dice, members, duration_ms);
     let mut later_dice = Dice::new(seed, LATER_STREAM);
     let log_segment_bytes = 1 << later_dice.range(14..=20);
@@ -43,13 +43,12 @@ pub fn derive(seed: u64) -> Plan {
     flip_bits(&mut Dice::new(seed, DAMAGE_STREAM), (members, duration_ms), &mut faults);
     let mut clock_dice = Dice::new(seed, CLOCK_STREAM);
     let (spares, changes) = changes(&mut Dice::new(seed, CHANGE_STREAM), members, duration_ms);
-    let mut clocks = clocks(&mut clock_dice, members + spares);
+    let clocks = clocks(&mut clock_dice, members + spares);
     put_clock_faults(&mut clock_dice, (members, duration_ms), &clocks, &mut faults);
     let network = network(&mut dice);
     let disk = disk(&mut dice);
-    let mut replica = replica(&mut dice, log_segment_bytes);
+    let replica = replica(&mut dice, log_segment_bytes);
     let mut workload = workload(&mut dice, members, duration_ms);
-    hunt_leases(&mut Dice::new(seed, LEASE_STREAM), &mut clocks, &mut replica, &mut workload, &mut faults);
     let mut store_dice = Dice::new(seed, STORE_STREAM);
     workload.store_clients = store_clients(&mut store_dice, members, workload.value_bytes_max);
     let mut broken_for_ever = broken(&mut dice, members);
@@ -57,7 +56,7 @@ pub fn derive(seed: u64) -> Plan {
         // Which nodes are a minority in the end is not known.
         broken_for_ever.clear();
     }
-    Plan {
+    let mut plan = Plan {
         version: PLAN_VERSION,
         seed,
         members,
@@ -70,7 +69,9 @@ pub fn derive(seed: u64) -> Plan {
         broken_for_ever,
         faults,
         changes,
-    }
+    };
+    hunt_leases(&mut Dice::new(seed, LEASE_STREAM), &mut plan);
+    plan
 }
 
 fn network(dice: &mut Dice) -> NetworkPlan {
@@ -111,10 +112,10 @@ fn workload(dice: &mut Dice, members: u64, duration_ms: u64) -> WorkloadPlan {
     // Each operation costs real time. A seed asks either steadily and not too often, or in bursts in which
     // clients get into each other's way.
     let (burst_ms, rest_ms, pause_ms_max) = if dice.chance(50) {
-        (1_000, 0, 2_000 * count / dice.pick(&[20, 36, 72]))
+        (1_000, 0, 2_000 * count / dice.pick(&[18, 32, 64]))
     } else {
         let burst_ms = dice.range(100..=300);
-        (burst_ms, burst_ms * count * 7 / 4, dice.pick(&[0, 3]))
+        (burst_ms, burst_ms * count * 2, dice.pick(&[0, 3]))
     };
     let mix = mix(dice);
     // Sticky clients stay with a node that has lost its cluster; others would leave it at once.
