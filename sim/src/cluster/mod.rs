@@ -8,6 +8,7 @@ mod links;
 mod machines;
 mod node;
 mod orders;
+mod router;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -31,6 +32,7 @@ use self::node::{NodeSetup, NodeWitness, Stop};
 pub use self::node::{ONLY_REMOVED_NODES_LEAVE, REMOVED_NODES_STAY_AWAY};
 use self::orders::Orders;
 pub use self::orders::{Disobeyed, Obeyed, Order};
+pub use self::router::ROUTER;
 use crate::environment::clock::{self, Clock};
 use crate::environment::{DiskLatency, SimulatedEnvironment, SimulatedNetwork};
 use crate::oracles::Violation;
@@ -74,6 +76,8 @@ pub struct Cluster {
     network: SimulatedNetwork,
     recorder: Arc<Recorder>,
     nodes: BTreeMap<u64, ClusterNode>,
+    /// If the plan has clients that go through one.
+    router: Option<NodeId>,
     states: Mutex<BTreeMap<u64, NodeState>>,
     links: Mutex<Links>,
     disk: DiskLatency,
@@ -92,9 +96,10 @@ fn machine(member: u64) -> IpAddr {
     Ipv4Addr::new(10, 0, 0, member as u8).into()
 }
 
-/// Where clients reach a member.
+/// Where clients reach a member, or the [`ROUTER`].
 pub fn client_address(member: u64) -> String {
-    format!("{}:{CLIENT_PORT}", machine(member))
+    let machine = if member == ROUTER { router::machine() } else { machine(member) };
+    format!("{machine}:{CLIENT_PORT}")
 }
 
 /// Where peers reach a member that has moved so many times.
@@ -152,6 +157,9 @@ impl Cluster {
             nodes.insert(member, ClusterNode { id: node.id(), setup, drift_ppm: clock.drift_ppm });
         }
         let ids = nodes.iter().map(|(member, node)| (*member, node.id)).collect();
+        let is_routed = plan.workload.clients.iter().any(|client| client.home == Some(ROUTER));
+        let router = is_routed
+            .then(|| router::start(&handle, SimulatedEnvironment::new(network.clone()), plan.members));
         let first_state = |member: u64| if member > plan.members { NodeState::Idle } else { NodeState::Up };
         let states = nodes.keys().map(|member| (*member, first_state(*member))).collect();
         let links = Mutex::new(Links::new(ids, plan.network));
@@ -160,6 +168,7 @@ impl Cluster {
             network,
             recorder: recorder.clone(),
             nodes,
+            router,
             states: Mutex::new(states),
             links,
             disk,
@@ -381,6 +390,9 @@ impl Cluster {
     pub async fn end(&self) {
         for node in self.nodes.values() {
             self.handle.kill(node.id);
+        }
+        if let Some(router) = self.router {
+            self.handle.kill(router);
         }
         sleep(AFTER_KILL * 10).await;
         for node in self.nodes.values() {

@@ -9,6 +9,7 @@ use super::{
     ClocksPlan, DiskPlan, Fault, Job, NetworkPlan, OperationMix, PLAN_VERSION, Plan, ReplicaPlan,
     SettingPlan, StoreClientPlan, Target,
 };
+use crate::cluster::ROUTER;
 
 /// More than this cannot be told apart by the last byte of an address, and proves nothing new.
 const MEMBERS_MAX: u64 = 9;
@@ -88,7 +89,7 @@ fn check_workload(plan: &Plan) -> Result<(), String> {
     at_most("value_bytes_max", workload.value_bytes_max, VALUE_BYTES_MAX)?;
     for (position, client) in workload.clients.iter().enumerate() {
         let of_client = |reason| format!("client {position}: {reason}");
-        if let Some(home) = client.home {
+        if let Some(home) = client.home.filter(|home| *home != ROUTER) {
             check_machine(plan, home).map_err(of_client)?;
         }
         between("patience_ms", client.patience_ms, 1, TIMEOUT_MS_MAX).map_err(of_client)?;

@@ -13,6 +13,7 @@ use super::{
     Broken, BrokenHow, ClientPlan, DiskPlan, Fault, NetworkPlan, OperationMix, PLAN_VERSION, Plan,
     PlannedFault, ReplicaPlan, Target, WorkloadPlan,
 };
+use crate::cluster::ROUTER;
 
 /// The dice of the plan. Clients have the streams above.
 const PLAN_STREAM: u64 = 0;
@@ -28,6 +29,10 @@ const CLOCK_STREAM: u64 = u64::MAX - 3;
 const CHANGE_STREAM: u64 = u64::MAX - 4;
 /// The dice of leases.
 const LEASE_STREAM: u64 = u64::MAX - 5;
+/// The dice of routers.
+const ROUTER_STREAM: u64 = u64::MAX - 6;
+/// How many seeds of a hundred have clients that go through a router.
+const ROUTED_PERCENT: u64 = 15;
 /// The least number of operations that a run must see answered.
 const OPERATIONS_MIN: u64 = 300;
 
@@ -49,6 +54,7 @@ pub fn derive(seed: u64) -> Plan {
     let disk = disk(&mut dice);
     let replica = replica(&mut dice, log_segment_bytes);
     let mut workload = workload(&mut dice, members, duration_ms);
+    route(&mut Dice::new(seed, ROUTER_STREAM), &mut workload.clients);
     let mut store_dice = Dice::new(seed, STORE_STREAM);
     workload.store_clients = store_clients(&mut store_dice, members, workload.value_bytes_max);
     let mut broken_for_ever = broken(&mut dice, members);
@@ -147,6 +153,17 @@ fn client(
     let home = sticky.then_some(1 + number % members);
     let read_back_percent = dice.pick(&[0, 20, 60]);
     ClientPlan { home, patience_ms, server_timeout_ms, pause_ms_max, read_back_percent, mix }
+}
+
+/// Lets some clients of some seeds go through a router.
+fn route(dice: &mut Dice, clients: &mut [ClientPlan]) {
+    if !dice.chance(ROUTED_PERCENT) {
+        return;
+    }
+    let first = dice.range(0..=1) as usize;
+    for client in clients.iter_mut().skip(first).step_by(2) {
+        client.home = Some(ROUTER);
+    }
 }
 
 fn mix(dice: &mut Dice) -> OperationMix {

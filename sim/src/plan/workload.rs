@@ -31,7 +31,8 @@ pub struct WorkloadPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientPlan {
-    /// The member that it speaks to; without one, another for each operation.
+    /// The member that it speaks to, or the router ([`crate::cluster::ROUTER`]); without one, another member for
+    /// each operation.
     pub home: Option<u64>,
     /// How long it waits for an answer, in milliseconds.
     pub patience_ms: u64,

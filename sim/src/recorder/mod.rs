@@ -20,6 +20,7 @@ use quorate_replica::{Role, Status};
 
 use self::members::{CHANGES, membership};
 use self::trace::{Trace, TraceSink};
+use crate::cluster::ROUTER;
 use crate::oracles::ages::Ages;
 use crate::oracles::digests::Digests;
 use crate::oracles::entries::Entries;
@@ -338,7 +339,10 @@ impl Recorder {
     /// `age_ns` old, if the member can say.
     pub fn served_stale(&self, member: u64, invoked_ns: u64, age_ns: Option<u64>, revision: u64) {
         self.count_answered();
-        self.shown_stale(member, invoked_ns, age_ns, revision);
+        // Behind a router it may be another member each time.
+        if member != ROUTER {
+            self.shown_stale(member, invoked_ns, age_ns, revision);
+        }
     }
 
     /// The same of a read that is counted elsewhere.

@@ -244,6 +244,24 @@ async fn shutdown_finishes_what_is_in_flight_and_closes_what_is_idle() {
 }
 
 #[tokio::test]
+async fn a_request_on_a_connection_that_waits_at_shutdown_is_answered_and_is_its_last() {
+    let (shutdown_drain, shutdown_grace) = (Duration::from_secs(30), Duration::from_secs(60));
+    let server =
+        Server::start_with(HttpOptions { shutdown_drain, shutdown_grace, ..HttpOptions::default() }).await;
+    let mut idle = server.connect().await;
+    assert_eq!(idle.ask("GET /healthz").await.status, 200);
+    server.shutdown.cancel();
+    let mut answer = idle.ask("GET /v1/kv/a").await;
+    if answer.header("connection").is_none() {
+        // It was faster than the news of the shutdown.
+        answer = idle.ask("GET /v1/kv/a").await;
+    }
+    assert_eq!((answer.status, answer.header("connection")), (404, Some("close")));
+    assert!(idle.is_closed_silently().await);
+    server.serving.await.expect("the server ends");
+}
+
+#[tokio::test]
 async fn a_node_that_is_shutting_down_is_not_ready() {
     let server = Server::start().await;
     server.store.writes_admitted.forget_permits(usize::MAX >> 3);
