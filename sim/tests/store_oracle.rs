@@ -136,6 +136,25 @@ fn a_write_that_was_sent_once_is_in_the_log_once() {
     Run::of_two_puts().log(vec![put("b", "y")]).violates(EXACTLY_ONCE);
 }
 
+/// Seed 268: a node refused a transaction that only reads, and within that time the log got the same one of
+/// another client, which was taken for the refused one.
+#[test]
+fn a_write_that_a_node_refused_is_not_taken_for_the_same_of_another_client() {
+    let read = || {
+        let success = vec![Operation::Get { key: Bytes::from("list/1") }];
+        Command::Transaction(Transaction { success, ..Transaction::default() })
+    };
+    let refused = || wrote(Effect::Refused(ErrorCode::TooManyOperations));
+    let run = || Run::default().log(vec![read()]).told((5, 25), write(read()), refused());
+    let done = answers(&run()).remove(0);
+    run().told((6, 15), write(read()), wrote(done)).passes();
+    run().told((6, 15), write(read()), Told::Unknown).passes();
+    run().violates(EXACTLY_ONCE);
+    run().told((6, 15), write(read()), refused()).violates(EXACTLY_ONCE);
+    // Nor does it come to the log later.
+    Run::default().log(vec![read()]).told((5, 9), write(read()), refused()).violates(EXACTLY_ONCE);
+}
+
 #[test]
 fn a_write_of_a_session_is_told_the_same_each_time() {
     let key = IdempotencyKey { session: 1, sequence: 1 };

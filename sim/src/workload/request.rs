@@ -91,6 +91,8 @@ fn refusal(call: &StoreCall, conditional: bool, answer: &Answer) -> Result<Said<
         // A node whose disk was damaged says so until it has stopped.
         (ErrorCode::Damaged, _) => Ok(Said::Refused(code)),
         (code, _) if code.is_retryable() => Ok(Said::Refused(code)),
+        // Disks of leaders fill up. Even a delete is refused while the log cannot go on.
+        (ErrorCode::DiskFull, call) if !matches!(call, StoreCall::Get) => Ok(Said::Refused(code)),
         // Settings change while clients work.
         (
             ErrorCode::ValueTooLarge | ErrorCode::QuotaExceeded,
@@ -146,6 +148,18 @@ mod tests {
         let put = StoreCall::Put { value: vec![1] };
         assert_eq!(said(&put, &error(ErrorCode::OutcomeUnknown)), Ok(Said::Unknown));
         assert_eq!(said(&put, &error(ErrorCode::Unavailable)), Ok(Said::Refused(ErrorCode::Unavailable)));
+    }
+
+    /// Seed 851: the leader's disk was full, it had no room for the next file of its log, and the simulator
+    /// took its refusal for an answer that it never gives.
+    #[test]
+    fn a_full_disk_refuses_writes_only() {
+        let full = error(ErrorCode::DiskFull);
+        let put = StoreCall::Put { value: vec![1] };
+        for call in [put, StoreCall::Delete, StoreCall::DeleteIf { revision: 1 }] {
+            assert_eq!(said(&call, &full), Ok(Said::Refused(ErrorCode::DiskFull)), "{call}");
+        }
+        assert!(said(&StoreCall::Get, &full).is_err(), "reads still work");
     }
 
     #[test]

@@ -14,8 +14,7 @@ pub(super) fn check(operations: &[StoreOperation], reference: &Reference) -> Jud
     let mut sent: BTreeMap<Identity, u64> = BTreeMap::new();
     for operation in operations {
         let Some(identity) = identity(&operation.asked) else { continue };
-        check_told(operation, &identity, reference)?;
-        if may_be_in_log(&operation.told) {
+        if may_be_in_log(operation, &identity, reference)? {
             *sent.entry(identity).or_default() += 1;
         }
     }
@@ -34,25 +33,40 @@ fn identity(asked: &Asked) -> Option<Identity> {
     }
 }
 
-fn may_be_in_log(told: &Told) -> bool {
-    matches!(told, Told::Wrote { .. } | Told::Unknown)
+/// Whether the request may be in the log, by what its client was told, which has to be as the log says.
+fn may_be_in_log(
+    operation: &StoreOperation,
+    identity: &Identity,
+    reference: &Reference,
+) -> Result<bool, Violation> {
+    match &operation.told {
+        Told::Wrote { effect, replayed } => check_told(operation, (effect, *replayed), identity, reference),
+        told => Ok(*told == Told::Unknown),
+    }
 }
 
-fn check_told(operation: &StoreOperation, identity: &Identity, reference: &Reference) -> Judgement {
-    let Told::Wrote { effect, replayed } = &operation.told else { return Ok(()) };
+/// The same, of a request whose client was told what it did.
+fn check_told(
+    operation: &StoreOperation,
+    (effect, replayed): (&Effect, bool),
+    identity: &Identity,
+    reference: &Reference,
+) -> Result<bool, Violation> {
     let during = |occurrence: &&Occurrence| {
         operation.invoked_ns <= occurrence.applied_ns && occurrence.applied_ns <= operation.ended_ns()
     };
     let in_log: Vec<&Occurrence> = reference.occurrences(identity).iter().filter(during).collect();
     let is_so = match (identity, effect) {
         (Identity::RangeDelete { .. }, Effect::RangeDeleted { .. }) => is_sum(effect, &in_log),
-        _ => in_log.iter().any(|found| found.effect == *effect && found.replayed == *replayed),
+        _ => in_log.iter().any(|found| found.effect == *effect && found.replayed == replayed),
     };
-    // What a node may refuse by itself need not be in the log.
-    let needs_no_log = matches!(effect, Effect::Refused(code) if !Effect::is_decided_by_log(*code));
-    let is_repeated = matches!(identity, Identity::InSession { .. });
-    if is_so || (needs_no_log && (in_log.is_empty() || is_repeated)) {
-        return Ok(());
+    if is_so {
+        return Ok(true);
+    }
+    // What a node has refused by itself is not in the log. There may be the same request of others, as that
+    // to read some keys, or the same of a session once more; whether it is theirs, the counts tell.
+    if matches!(effect, Effect::Refused(code) if !Effect::is_decided_by_log(*code)) {
+        return Ok(matches!(identity, Identity::InSession { .. }));
     }
     let all = reference.occurrences(identity);
     let mut has = String::new();
