@@ -6,34 +6,13 @@ use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use processes::{Answer, Cluster, Process, await_ready, eventually, free_ports, quorate, request};
+use processes::{
+    Answer, Cluster, Process, await_metric, await_ready, eventually, free_ports, quorate, request,
+    start_router,
+};
 
 /// How many requests were answered between two events of a test.
 const REQUESTS_BETWEEN: usize = 300;
-
-/// A router in front of one of the nodes, which says who the others are.
-fn start_router(cluster: &Cluster) -> (Process, String) {
-    let address = format!("127.0.0.1:{}", free_ports(1)[0]);
-    let child = quorate()
-        .args(["--log", "warn", "route", "--cluster", &cluster.url(0), "--listen", &address])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("the router starts");
-    let (process, url) = (Process(child), format!("http://{address}"));
-    await_ready(&url);
-    for node in cluster.urls() {
-        await_metric(&url, &format!("quorate_router_node_up{{node=\"{node}\"}} 1"));
-    }
-    (process, url)
-}
-
-fn await_metric(router: &str, line: &str) {
-    eventually(line, || {
-        let metrics = request(router, "GET", "/metrics", &[], b"").ok()?;
-        metrics.text().contains(line).then_some(())
-    });
-}
 
 /// What clients do, each request in one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +91,7 @@ fn under_load(router: &str, events: impl FnOnce(&dyn Fn())) -> Answers {
 fn when_leaders_are_killed_nothing_fails_that_is_safe_to_repeat() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut cluster = Cluster::start(directory.path());
-    let (_process, router) = start_router(&cluster);
+    let (_process, router) = start_router(&cluster.urls());
     let answers = under_load(&router, |await_requests| {
         for asked in [0, 1] {
             let leader = cluster.leader(asked);
@@ -137,7 +116,7 @@ fn when_leaders_are_killed_nothing_fails_that_is_safe_to_repeat() {
 fn a_rolling_restart_fails_nothing() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut cluster = Cluster::start(directory.path());
-    let (_process, router) = start_router(&cluster);
+    let (_process, router) = start_router(&cluster.urls());
     let answers = under_load(&router, |await_requests| {
         for index in 0..3 {
             assert_eq!(cluster.terminate(index).code(), Some(0));

@@ -62,7 +62,10 @@ fn every_metric_that_the_guide_names_is_there() {
     let guide = include_str!("../../../docs/operations.md");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (_process, urls) = start_dev(directory.path(), &[]);
-    let metrics = processes::request(&urls[0], "GET", "/metrics", &[], b"").expect("the node answers");
+    let (_router, router) = processes::start_router(&urls);
+    let metrics_of =
+        |url| processes::request(url, "GET", "/metrics", &[], b"").expect("it answers").text().to_owned();
+    let metrics = metrics_of(&urls[0]) + &metrics_of(&router);
     let is_name = |it: char| it.is_ascii_lowercase() || it == '_';
     let names: std::collections::BTreeSet<_> = guide
         .match_indices("quorate_")
@@ -70,7 +73,7 @@ fn every_metric_that_the_guide_names_is_there() {
         .filter(|name| !["quorate_replica", "quorate_http"].contains(name))
         .collect();
     assert!(names.len() > 20, "{names:?}");
-    let missing: Vec<_> = names.iter().filter(|name| !metrics.text().contains(**name)).collect();
+    let missing: Vec<_> = names.iter().filter(|name| !metrics.contains(**name)).collect();
     assert!(missing.is_empty(), "not in the metrics: {missing:?}");
 }
 

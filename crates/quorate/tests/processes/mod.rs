@@ -284,3 +284,28 @@ impl Cluster {
         })
     }
 }
+
+/// A router that is told of the first of these nodes, which says who the others are.
+pub fn start_router(nodes: &[String]) -> (Process, String) {
+    let address = format!("127.0.0.1:{}", free_ports(1)[0]);
+    let child = quorate()
+        .args(["--log", "warn", "route", "--cluster", &nodes[0], "--listen", &address])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the router starts");
+    let (process, url) = (Process(child), format!("http://{address}"));
+    await_ready(&url);
+    for node in nodes {
+        await_metric(&url, &format!("quorate_router_node_up{{node=\"{node}\"}} 1"));
+    }
+    (process, url)
+}
+
+/// Waits until a node or a router has this line in its metrics.
+pub fn await_metric(router: &str, line: &str) {
+    eventually(line, || {
+        let metrics = request(router, "GET", "/metrics", &[], b"").ok()?;
+        metrics.text().contains(line).then_some(())
+    });
+}
