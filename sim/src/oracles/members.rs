@@ -12,6 +12,7 @@
 //! - that whoever becomes a voter has caught up before;
 //! - that a node which has been removed answers no linearizable read.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -146,10 +147,10 @@ impl Members {
         let granted = self.granted.entry((term, candidate)).or_default();
         if !leads {
             granted.insert(voter);
-        } else if !self.elected.contains_key(&term) {
+        } else if let Entry::Vacant(first) = self.elected.entry(term) {
             let mut granted = granted.clone();
             granted.insert(candidate);
-            self.elected.insert(term, (candidate, granted));
+            first.insert((candidate, granted));
         }
     }
 
