@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::Method;
 use quorate_api::{CompactAnswer, CompactBody};
 use quorate_environment::Environment;
 use quorate_kv::{Command, Outcome};
@@ -15,19 +14,15 @@ use crate::application::Application;
 use crate::failure::Failure;
 use crate::store::Store;
 
-pub(super) const METHODS: &str = "POST, OPTIONS";
-
 /// Gives up what was before a revision.
 pub(crate) async fn answer<E: Environment, S: Store>(
     State(application): State<Arc<Application<E, S>>>,
     request: Request,
 ) -> Response {
-    let answered = match *request.method() {
-        Method::POST => post(&application, request).await,
-        Method::OPTIONS => Ok(super::options(METHODS)),
-        _ => Err(Failure::method_not_allowed(METHODS)),
-    };
-    answered.unwrap_or_else(Failure::into_response)
+    if let Some(response) = super::unless_post(&request) {
+        return response;
+    }
+    post(&application, request).await.unwrap_or_else(Failure::into_response)
 }
 
 async fn post<E: Environment, S: Store>(

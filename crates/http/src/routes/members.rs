@@ -25,7 +25,6 @@ use crate::store::Store;
 
 pub(super) const METHODS: &str = "GET, HEAD, POST, OPTIONS";
 pub(super) const METHODS_OF_ONE: &str = "DELETE, OPTIONS";
-pub(super) const METHODS_OF_A_VERB: &str = "POST, OPTIONS";
 
 /// Lists the members, or adds one.
 pub(crate) async fn answer<E: Environment, S: Store>(
@@ -59,12 +58,10 @@ pub(crate) async fn promote<E: Environment, S: Store>(
     State(application): State<Arc<Application<E, S>>>,
     request: Request,
 ) -> Response {
-    let answered = match *request.method() {
-        Method::POST => promote_one(&application, request).await,
-        Method::OPTIONS => Ok(super::options(METHODS_OF_A_VERB)),
-        _ => Err(Failure::method_not_allowed(METHODS_OF_A_VERB)),
-    };
-    answered.unwrap_or_else(Failure::into_response)
+    if let Some(response) = super::unless_post(&request) {
+        return response;
+    }
+    promote_one(&application, request).await.unwrap_or_else(Failure::into_response)
 }
 
 /// Puts another member in one's place.
@@ -72,12 +69,10 @@ pub(crate) async fn replace<E: Environment, S: Store>(
     State(application): State<Arc<Application<E, S>>>,
     request: Request,
 ) -> Response {
-    let answered = match *request.method() {
-        Method::POST => replace_one(&application, request).await,
-        Method::OPTIONS => Ok(super::options(METHODS_OF_A_VERB)),
-        _ => Err(Failure::method_not_allowed(METHODS_OF_A_VERB)),
-    };
-    answered.unwrap_or_else(Failure::into_response)
+    if let Some(response) = super::unless_post(&request) {
+        return response;
+    }
+    replace_one(&application, request).await.unwrap_or_else(Failure::into_response)
 }
 
 fn list<E: Environment, S: Store>(

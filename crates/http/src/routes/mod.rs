@@ -47,6 +47,8 @@ mod writing;
 
 /// The methods of paths that are only read.
 const READ_METHODS: &str = "GET, HEAD, OPTIONS";
+/// The methods of paths to which things are posted, and nothing else.
+const POST_METHODS: &str = "POST, OPTIONS";
 
 /// Every route over the application. Methods are told apart in the handlers: axum's own answers are not
 /// JSON.
@@ -97,6 +99,15 @@ fn unless_read_method(request: &Request) -> Option<Response> {
         Method::GET | Method::HEAD => None,
         Method::OPTIONS => Some(options(READ_METHODS)),
         _ => Some(Failure::method_not_allowed(READ_METHODS).into_response()),
+    }
+}
+
+/// For a path that only takes `POST`: what to answer, unless it is that.
+fn unless_post(request: &Request) -> Option<Response> {
+    match *request.method() {
+        Method::POST => None,
+        Method::OPTIONS => Some(options(POST_METHODS)),
+        _ => Some(Failure::method_not_allowed(POST_METHODS).into_response()),
     }
 }
 

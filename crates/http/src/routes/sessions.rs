@@ -17,7 +17,6 @@ use crate::application::Application;
 use crate::failure::Failure;
 use crate::store::Store;
 
-pub(super) const METHODS: &str = "POST, OPTIONS";
 pub(super) const METHODS_OF_ONE: &str = "POST, DELETE, OPTIONS";
 
 /// Opens sessions.
@@ -25,12 +24,10 @@ pub(crate) async fn answer<E: Environment, S: Store>(
     State(application): State<Arc<Application<E, S>>>,
     request: Request,
 ) -> Response {
-    let answered = match *request.method() {
-        Method::POST => open(&application, request).await,
-        Method::OPTIONS => Ok(super::options(METHODS)),
-        _ => Err(Failure::method_not_allowed(METHODS)),
-    };
-    answered.unwrap_or_else(Failure::into_response)
+    if let Some(response) = super::unless_post(&request) {
+        return response;
+    }
+    open(&application, request).await.unwrap_or_else(Failure::into_response)
 }
 
 /// Keeps a session alive, or ends it.

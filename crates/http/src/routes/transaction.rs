@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::Method;
 use quorate_api::{ErrorCode, TransactionAnswer, TransactionBody};
 use quorate_environment::Environment;
 use quorate_kv::{Command, Outcome, Setting, Transaction};
@@ -16,8 +15,6 @@ use crate::application::Application;
 use crate::failure::Failure;
 use crate::store::Store;
 
-pub(super) const METHODS: &str = "POST, OPTIONS";
-
 /// The longest body: a command of the greatest size in base64.
 const BODY_BYTES_MAX: u64 = Command::ENCODED_BYTES_MAX as u64 / 3 * 4;
 
@@ -26,12 +23,10 @@ pub(crate) async fn answer<E: Environment, S: Store>(
     State(application): State<Arc<Application<E, S>>>,
     request: Request,
 ) -> Response {
-    let answered = match *request.method() {
-        Method::POST => post(&application, request).await,
-        Method::OPTIONS => Ok(super::options(METHODS)),
-        _ => Err(Failure::method_not_allowed(METHODS)),
-    };
-    answered.unwrap_or_else(Failure::into_response)
+    if let Some(response) = super::unless_post(&request) {
+        return response;
+    }
+    post(&application, request).await.unwrap_or_else(Failure::into_response)
 }
 
 async fn post<E: Environment, S: Store>(

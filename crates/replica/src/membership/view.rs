@@ -15,18 +15,6 @@ pub enum MemberRole {
     Leaving,
 }
 
-impl MemberRole {
-    /// The role's name in the API.
-    pub const fn name(self) -> &'static str {
-        match self {
-            MemberRole::Unclaimed => "unclaimed",
-            MemberRole::Learner => "learner",
-            MemberRole::Voter => "voter",
-            MemberRole::Leaving => "leaving",
-        }
-    }
-}
-
 /// A member, or a place for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberView {
