@@ -3,6 +3,7 @@
 // Each test binary uses the part that it needs.
 #![allow(dead_code, reason = "every test file compiles this module for itself")]
 
+pub mod machines;
 pub mod proxy;
 
 use std::io::{BufRead, BufReader, Read, Write};
