@@ -50,6 +50,8 @@ const FORMATION_LIMIT: Duration = Duration::from_secs(15);
 const SERVICE_LIMIT: Duration = Duration::from_secs(10);
 /// A node that was removed while it was down, or cut off, has to find out. A member may have to catch up.
 const SETTLING_LIMIT: Duration = Duration::from_secs(25);
+/// So long before that an operator helps a removed node for which no member is where it looks.
+const HELP_BEFORE: Duration = Duration::from_secs(15);
 const CONVERGENCE_LIMIT: Duration = Duration::from_secs(10);
 /// How long clients may take to come to the least number of operations once all is well.
 const OPERATIONS_LIMIT: Duration = Duration::from_secs(120);
@@ -248,8 +250,26 @@ impl Run<'_> {
                 (Some((property, what)), view) if Instant::now() >= deadline => {
                     return self.convict(property, format!("after {SETTLING_LIMIT:?}: {what}: {view:?}"));
                 }
+                (Some((REMOVED_NODES_STOP, _)), Some(view)) if Instant::now() + HELP_BEFORE >= deadline => {
+                    self.help_removed(cluster, &view).await;
+                    sleep(WATCH_INTERVAL).await;
+                }
                 _ => sleep(WATCH_INTERVAL).await,
             }
+        }
+    }
+
+    /// A node that was removed while it was down, and comes back when all whom it knows are elsewhere, cannot
+    /// find out: nobody has a reason to look for it either. Whoever runs it then tells it where the members are.
+    /// One that has been told of a place at which a member still is gets no help.
+    async fn help_removed(&self, cluster: &Cluster, view: &MembersView) {
+        let members: Vec<u64> = view.members.iter().map(|known| known.member).collect();
+        let is_lost = |member: &u64| {
+            cluster.is_in_use(*member) && !members.contains(member) && !cluster.was_told_of(*member, &members)
+        };
+        for member in cluster.members().filter(is_lost) {
+            self.say(format_args!("n{member} is told where the members are"));
+            cluster.tell_of(member, &members).await;
         }
     }
 

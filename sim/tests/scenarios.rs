@@ -150,3 +150,37 @@ fn a_cluster_outlives_those_who_formed_it() {
         plan.changes = changes((4..=6).map(join).chain((1..=3).map(remove)).chain((4..=6).map(relocate)));
     });
 }
+
+/// One is replaced while it is down, and comes back when that has been done to the `others`.
+#[track_caller]
+fn check_learns_late(others: [Change; 2]) {
+    check_passes(|plan| {
+        (plan.members, plan.spares) = (3, 1);
+        plan.workload.duration_ms = 20_000;
+        plan.workload.clients.iter_mut().for_each(|client| client.home = None);
+        plan.workload.store_clients.iter_mut().for_each(|client| client.home = None);
+        let fault = Fault::Kill { target: Target::Member(1) };
+        plan.faults = vec![PlannedFault { at_ms: 1_500, duration_ms: 18_000, fault }];
+        let replace = Change::Replace { target: Target::Member(1), member: 4 };
+        plan.changes = changes([replace].into_iter().chain(others));
+    });
+}
+
+/// A removed node asked only those whom it knew whether it was still a member. One had been replaced, so that
+/// a stranger was at its address, and the other had moved: the removed node went on for ever.
+#[test]
+fn a_removed_node_finds_strangers_where_members_were() {
+    check_learns_late([
+        Change::Wipe { target: Target::Member(2) },
+        Change::Move { target: Target::Member(3) },
+    ]);
+}
+
+/// No member is where a removed node looks for others: it stops as soon as it has been told of another place.
+#[test]
+fn a_removed_node_finds_nobody_until_it_is_told_of_members() {
+    check_learns_late([
+        Change::Move { target: Target::Member(2) },
+        Change::Move { target: Target::Member(3) },
+    ]);
+}

@@ -54,12 +54,20 @@ impl Gate {
         self.contacts().note_membership(stored);
     }
 
-    /// The other members, and where each may be.
-    pub(crate) fn other_members(&self) -> Vec<(NodeId, String)> {
+    /// Every place at which another member is, or was once, as far as this node has heard or been told.
+    pub(crate) fn places_of_others(&self) -> Vec<String> {
         let me = self.directory.node_id();
         let contacts = self.contacts();
         let others = contacts.members().filter(|(node, _)| *node != me);
-        others.map(|(node, member)| (node, self.place_of(&contacts, node, &member.peer_address))).collect()
+        let known = others.flat_map(|(node, member)| contacts.places_of(node, &member.peer_address, None));
+        let configured = self.configured.values().map(String::as_str);
+        let mut places: Vec<String> = Vec::new();
+        for place in known.chain(configured) {
+            if place != self.member.peer_address && !places.iter().any(|known| known == place) {
+                places.push(place.to_owned());
+            }
+        }
+        places
     }
 
     fn place_of(&self, contacts: &Contacts, node: NodeId, address: &str) -> String {
@@ -130,6 +138,7 @@ impl Gatekeeper for Gate {
 
 #[cfg(test)]
 mod tests {
+    use quorate_consensus::Membership;
     use quorate_environment::TokioEnvironment;
 
     use super::*;
@@ -160,5 +169,26 @@ mod tests {
         assert_eq!(gate.client_url_of(third, LOGGED), "http://third:1");
         gate.welcomed(&introduction(NodeId::new(2, 8), "http://wiped:1"));
         assert_eq!(gate.client_url_of(second, LOGGED), LOGGED, "another has taken its place");
+    }
+
+    #[test]
+    fn others_are_wherever_anybody_has_ever_said() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let directory =
+            DataDirectory::open(&TokioEnvironment::new(), root.path(), 1).expect("a new directory");
+        let configured = [(1, "own:1"), (2, "second:1"), (3, "third:1")];
+        let configured = configured.map(|(member, address)| (member, address.to_owned()));
+        let gate = Gate::new(Arc::new(directory), Member::new("own:1", ""), configured.into_iter().collect());
+        let (me, second, fourth) = (gate.introduction().node, NodeId::new(2, 7), NodeId::new(4, 7));
+        let nodes = [(me, "own:0"), (second, "second:2"), (fourth, "fourth:1")];
+        let nodes: BTreeMap<_, _> =
+            nodes.into_iter().map(|(node, address)| (node, Member::new(address, ""))).collect();
+        let membership = Membership::new(vec![nodes.keys().copied().collect()], nodes);
+        gate.note_membership(&StoredMembership::new(None, membership.expect("every voter is a node")));
+        let mut said = introduction(second, "");
+        said.member.peer_address = "second:3".to_owned();
+        gate.hear(&said);
+        let places = ["second:3", "second:2", "fourth:1", "second:1", "third:1"];
+        assert_eq!(gate.places_of_others(), places);
     }
 }

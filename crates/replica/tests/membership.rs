@@ -195,6 +195,52 @@ async fn a_dead_member_is_replaced_and_learns_of_it_when_it_comes_back() {
     stop(replicas).await;
 }
 
+/// Removes a node while it is down, and then the only other one that it knows. `come_back` says how it is
+/// started after that, and how a member is that is started last: it is given both options as they would be
+/// otherwise, and the address at which the first member was.
+async fn check_learns_of_its_removal(come_back: impl FnOnce(&mut ReplicaOptions, &mut ReplicaOptions, &str)) {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let all = support::options(root.path(), 2);
+    let mut replicas = support::start_all(TokioEnvironment::new(), &all).await;
+    let (_, third) = join(root.path(), 3, &replicas[0]).await;
+    within("the third to join", third.ready(context(&third).deadline)).await.expect("it serves");
+    settled(&third, 3).await;
+    let removed = replicas.remove(1);
+    removed.shutdown().await;
+    drop(removed);
+    change(&third, MemberChange::Remove { member: 2, force: true }).await.expect("removed");
+    settled(&third, 2).await;
+    change(&third, MemberChange::Remove { member: 1, force: true }).await.expect("removed");
+    let first = replicas.remove(0);
+    within("the first to go", first.removed()).await;
+    first.shutdown().await;
+    drop(first);
+    settled(&third, 1).await;
+
+    let mut returning = all[1].clone();
+    let mut last = joining_options(root.path(), 4, &third.members().members[0].peer_address);
+    come_back(&mut returning, &mut last, &all[0].peer_listen);
+    let last = within("the last one", start_again(&last)).await;
+    within("the last one to join", last.ready(context(&last).deadline)).await.expect("it serves");
+    let returned = within("the removed node", start_again(&returning)).await;
+    within("the removed node to learn of it", returned.removed()).await;
+    stop(vec![returned, third, last]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_node_learns_of_it_from_a_stranger_where_a_member_was() {
+    check_learns_of_its_removal(|_, last, first| last.peer_listen = first.to_owned()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_node_learns_of_it_from_whom_it_is_told_to_join() {
+    check_learns_of_its_removal(|returning, last, _| {
+        returning.initial_cluster = Vec::new();
+        returning.join = vec![last.peer_listen.clone()];
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_directory_takes_the_place_of_a_lost_one_under_the_same_number() {
     let root = tempfile::tempdir().expect("a temporary directory");

@@ -63,6 +63,24 @@ impl Cluster {
         options.peer_listen.clone()
     }
 
+    /// Whether any of `others` is where a node was told to look for others when it was started.
+    pub fn was_told_of(&self, member: u64, others: &[u64]) -> bool {
+        let told = self.nodes[&member].setup.options().clone();
+        let initial = told.initial_cluster.iter().map(|(_, address)| address);
+        let places: Vec<&String> = initial.chain(&told.join).collect();
+        others.iter().any(|other| places.contains(&&self.peer_listen(*other)))
+    }
+
+    /// Starts a node again, and tells it where `others` are now.
+    pub async fn tell_of(&self, member: u64, others: &[u64]) {
+        let join = others.iter().map(|other| self.peer_listen(*other)).collect();
+        let mut options = self.nodes[&member].setup.options();
+        options.initial_cluster = Vec::new();
+        options.join = join;
+        drop(options);
+        self.start_again(member).await;
+    }
+
     fn peer_listen(&self, member: u64) -> String {
         self.nodes[&member].setup.options().peer_listen.clone()
     }

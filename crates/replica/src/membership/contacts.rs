@@ -68,16 +68,27 @@ impl Contacts {
     /// Where to look for a node next, which the caller believes to be at `believed`, and the configuration at
     /// `configured`. After a miss it is another place, if there is one.
     pub(crate) fn address_of(&self, node: NodeId, believed: &str, configured: Option<&str>) -> String {
-        let heard = self.heard.get(&node).map(|member| member.peer_address.as_str());
         let logged = self.members.get(&node).map_or(believed, |member| member.peer_address.as_str());
+        let places = self.places_of(node, logged, configured);
+        let misses = self.misses.get(&node).copied().unwrap_or(0);
+        places.get(misses % places.len().max(1)).copied().unwrap_or(believed).to_owned()
+    }
+
+    /// Wherever a node may be: as it has said itself, as the log says, and as the configuration does.
+    pub(crate) fn places_of<'a>(
+        &'a self,
+        node: NodeId,
+        logged: &'a str,
+        configured: Option<&'a str>,
+    ) -> Vec<&'a str> {
+        let heard = self.heard.get(&node).map(|member| member.peer_address.as_str());
         let mut places: Vec<&str> = Vec::new();
         for place in [heard, Some(logged), configured].into_iter().flatten() {
             if !place.is_empty() && !places.contains(&place) {
                 places.push(place);
             }
         }
-        let misses = self.misses.get(&node).copied().unwrap_or(0);
-        places.get(misses % places.len().max(1)).copied().unwrap_or(believed).to_owned()
+        places
     }
 
     /// Notes that a node was not found where [`Contacts::address_of`] said.
