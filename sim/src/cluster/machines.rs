@@ -74,10 +74,11 @@ impl Cluster {
     /// Starts a node again, and tells it where `others` are now.
     pub async fn tell_of(&self, member: u64, others: &[u64]) {
         let join = others.iter().map(|other| self.peer_listen(*other)).collect();
-        let mut options = self.nodes[&member].setup.options();
-        options.initial_cluster = Vec::new();
-        options.join = join;
-        drop(options);
+        {
+            let mut options = self.nodes[&member].setup.options();
+            options.initial_cluster = Vec::new();
+            options.join = join;
+        }
         self.start_again(member).await;
     }
 
