@@ -42,11 +42,11 @@ pub(crate) fn next_step(situation: &Situation, is_told: bool) -> Option<Step> {
         _ => None,
     });
     // Voters come before voters go.
-    let mut steps = steps.chain(nodes().filter_map(|(node, member)| match member.wanted {
-        Wanted::Removed => remove(situation, node, is_told),
-        _ => None,
-    }));
-    steps.next()
+    let mut steps = steps.chain(take_votes(situation)).chain(leave(situation));
+    steps.next().or_else(|| {
+        let leaving = nodes().filter(|(_, member)| member.wanted == Wanted::Removed);
+        leaving.filter_map(|(node, _)| let_go(situation, node, is_told)).next()
+    })
 }
 
 /// Whether a learner may become a voter now.
@@ -87,40 +87,56 @@ fn replace(situation: &Situation, (node, member): (NodeId, &Member), old: NodeId
     Some(Step::Change { why, change: ChangeMembers::Batch(changes) })
 }
 
-fn remove(situation: &Situation, node: NodeId, is_told: bool) -> Option<Step> {
-    if node == situation.me && mutant::active(Mutant::LeaderIgnoresOwnRemoval) {
+/// Takes their votes from all others that are to be removed, at once: whether the voters that stay can do without
+/// them was asked of all of them together. One after the other, there could be none in between that have a
+/// majority in reach.
+fn take_votes(situation: &Situation) -> Option<Step> {
+    let goes = |node: &NodeId| *node != situation.me && is_to_be_removed(situation, *node);
+    let (leaving, staying): (BTreeSet<_>, BTreeSet<_>) = situation.voters().into_iter().partition(goes);
+    // Without a majority the change would never be committed, and nothing after it: so it waits for one.
+    let in_reach = staying.iter().filter(|node| situation.is_reachable(**node)).count();
+    if leaving.is_empty() || in_reach <= staying.len() / 2 {
         return None;
     }
-    if !situation.is_voter(node) {
-        let change = ChangeMembers::RemoveNodes(BTreeSet::from([node]));
-        let is_due = is_told || !situation.is_reachable(node);
-        return is_due.then(|| Step::Change { why: format!("removing {node}"), change });
-    }
-    if node == situation.me {
-        return hand_over(situation);
-    }
-    if situation.voters().len() == 1 {
-        return None;
-    }
-    let change = ChangeMembers::RemoveVoters(BTreeSet::from([node]));
-    Some(Step::Change { why: format!("taking its vote from {node}, which is to be removed"), change })
+    let names: Vec<_> = leaving.iter().map(NodeId::to_string).collect();
+    let why = format!("taking the votes of those that are to be removed: {}", names.join(", "));
+    Some(Step::Change { why, change: ChangeMembers::RemoveVoters(leaving) })
 }
 
-/// Hands leadership to the voter that stays, is in reach and has the most complete log.
+/// Hands leadership over if the leader itself is to be removed.
+fn leave(situation: &Situation) -> Option<Step> {
+    let me = situation.me;
+    let is_leaving = is_to_be_removed(situation, me) && situation.is_voter(me);
+    hand_over(situation).filter(|_| is_leaving && !mutant::active(Mutant::LeaderIgnoresOwnRemoval))
+}
+
+/// Takes a node that has no vote (any more) out of the membership.
+fn let_go(situation: &Situation, node: NodeId, is_told: bool) -> Option<Step> {
+    let ignored = node == situation.me && mutant::active(Mutant::LeaderIgnoresOwnRemoval);
+    let is_due = is_told || !situation.is_reachable(node);
+    if ignored || situation.is_voter(node) || !is_due {
+        return None;
+    }
+    let change = ChangeMembers::RemoveNodes(BTreeSet::from([node]));
+    Some(Step::Change { why: format!("removing {node}"), change })
+}
+
+fn is_to_be_removed(situation: &Situation, node: NodeId) -> bool {
+    situation.membership.get_node(&node).is_some_and(|member| member.wanted == Wanted::Removed)
+}
+
+/// Hands leadership to the voter that is in reach and has the most complete log, of those that stay. One that is
+/// about to be replaced is better than none; one that is to be removed would only hand it back.
 fn hand_over(situation: &Situation) -> Option<Step> {
-    let stays = |node: &NodeId| {
-        let member = situation.membership.get_node(node);
-        let is_replaced =
-            situation.membership.nodes().any(|(_, other)| other.wanted == Wanted::Replacement(*node));
-        member.is_some_and(|member| member.wanted != Wanted::Removed) && !is_replaced
+    let is_replaced = |node: &NodeId| {
+        situation.membership.nodes().any(|(_, other)| other.wanted == Wanted::Replacement(*node))
     };
     let others = situation.voters().into_iter().filter(|node| *node != situation.me);
-    let candidates: Vec<_> = others.filter(|node| situation.is_caught_up(*node)).collect();
-    let best = |nodes: Vec<NodeId>| {
-        nodes.into_iter().max_by_key(|node| situation.contacts.get(node).and_then(|contact| contact.matched))
-    };
-    let staying = candidates.iter().copied().filter(stays).collect();
-    best(staying).or_else(|| best(candidates)).map(|to| Step::HandOver { to })
+    let candidates =
+        others.filter(|node| situation.is_caught_up(*node) && !is_to_be_removed(situation, *node));
+    let matched = |node: &NodeId| situation.contacts.get(node).and_then(|contact| contact.matched);
+    let best = candidates.max_by_key(|node| (!is_replaced(node), matched(node)));
+    best.map(|to| Step::HandOver { to })
 }
 
 #[cfg(test)]
@@ -180,10 +196,47 @@ mod tests {
         assert_eq!(to, Some(node(3)));
         let (.., to) = run(situation(vec![leaving(), voter(2).behind(9), voter(3).wanted(Wanted::Removed)]));
         assert_eq!(to, Some(node(2)), "the other one goes too");
+        let going = || voter(3).wanted(Wanted::Removed);
+        let (.., to) = run(situation(vec![leaving(), voter(2).away(), going()]));
+        assert_eq!(to, None, "it would only be handed back");
+        let replacing_second = learner(4).behind(9_000).wanted(Wanted::Replacement(node(2)));
+        let (.., to) = run(situation(vec![leaving(), voter(2), going(), replacing_second]));
+        assert_eq!(to, Some(node(2)), "better one that is replaced later than one that goes");
         let (end, count, to) = run(situation(vec![leaving(), voter(2).away(), voter(3).away()]));
         assert_eq!((members(&end).len(), count, to), (3, 0, None), "nobody can take over");
         let replaced = situation(vec![voter(1), voter(2), learner(4).wanted(Wanted::Replacement(node(1)))]);
         assert_eq!(run(replaced).2, Some(node(2)));
+    }
+
+    /// All steps in a row; after each one, those that vote have to have a majority in reach.
+    fn check_removals(parts: Vec<super::super::situation::tests::Part>, stay: &[u64]) {
+        let mut situation = situation(parts);
+        while let Some(step) = next_step(&situation, true) {
+            let Step::Change { change, why } = step else { panic!("{step:?}") };
+            situation = situation.changed(change);
+            let voters = situation.voters();
+            let in_reach = voters.iter().filter(|voter| situation.is_reachable(**voter)).count();
+            assert!(in_reach > voters.len() / 2, "after {why}: {voters:?}");
+        }
+        let stay: Vec<_> = stay.iter().map(|member| (*member, true)).collect();
+        assert_eq!(members(&situation), stay);
+    }
+
+    #[test]
+    fn votes_are_taken_so_that_a_majority_is_always_in_reach() {
+        let going = |member| voter(member).wanted(Wanted::Removed);
+        check_removals(vec![voter(1), going(2), going(3).away()], &[1]);
+        check_removals(vec![voter(1), going(2).away(), going(3)], &[1]);
+        // Each was allowed without force: the last one when three were left, of which two are in reach.
+        let five = vec![voter(1), going(2), voter(3), voter(4).away(), going(5).away()];
+        check_removals(five, &[1, 3, 4]);
+    }
+
+    #[test]
+    fn votes_are_not_taken_while_too_few_of_those_that_stay_are_in_reach() {
+        let going = || voter(2).wanted(Wanted::Removed);
+        assert_eq!(next_step(&situation(vec![voter(1), going(), voter(3).away()]), true), None);
+        assert!(next_step(&situation(vec![voter(1), going(), voter(3)]), true).is_some());
     }
 
     #[test]
