@@ -140,7 +140,10 @@ impl<S: Service> hyper::service::Service<hyper::Request<Incoming>> for Connectio
         let request_id = request.headers().get(headers::REQUEST_ID).and_then(request_id_of);
         let request_id = request_id
             .unwrap_or_else(|| self.next_request_id.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-        let route = Route::of(request.uri().path());
+        let route = match self.service.dialect() {
+            Some(dialect) => Route::of_dialect(dialect),
+            None => Route::of(request.uri().path()),
+        };
         let method = Method::of(request.method());
         request.extensions_mut().insert(Arrival { at: arrived, request_id });
         let request = request.map(|body| Body::new(WatchedBody::new(body, Arc::clone(&self.progress))));

@@ -19,6 +19,9 @@
 //! What is not about a store stands behind [`serve_requests`], for servers that answer with something else: a
 //! [`Service`], such as a router to nodes.
 //!
+//! On listeners of their own a node can speak *dialects* ([`Dialect`]): the interfaces of other stores, over the same
+//! keys and within the same limits ([`NodeServer`]).
+//!
 //! There is no clock, network or randomness here but the environment's, so the same server runs in the
 //! simulator. For that reason no tower layer that uses tokio's timers, and no hyper timer: hyper wants
 //! `std::time::Instant`s, which only the system's clock can make.
@@ -30,6 +33,7 @@ mod application;
 mod body;
 mod bytes_in_flight;
 mod connection;
+mod dialects;
 mod failure;
 mod front;
 mod guarded_stream;
@@ -50,11 +54,12 @@ pub use application::Arrival;
 pub use body::receive_body;
 pub use bytes_in_flight::BytesHeld;
 pub use connection::request_id_value;
+pub use dialects::Dialect;
 pub use failure::refusal;
 pub use front::Front;
 pub use metrics_text::{CONTENT_TYPE as METRICS_CONTENT_TYPE, MetricsText};
 pub use options::HttpOptions;
-pub use server::{serve, serve_requests};
+pub use server::{NodeServer, serve, serve_requests};
 pub use service::Service;
 pub use store::{AtRevision, Store, View};
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::dialects::Dialect;
 use crate::progress::Phase;
 
 /// Which part of the API a request is for.
@@ -35,12 +36,22 @@ pub(crate) enum Route {
     Metrics,
     /// The description of the API.
     Documentation,
+    /// Any path of the dialect.
+    ClusterKv,
+    /// Any path of the dialect.
+    Simplekv,
+    /// Any path of the dialect.
+    KvDb,
+    /// Any path of the dialect.
+    Memberlist,
+    /// Any path of the dialect.
+    Keyval,
     /// Paths that there are not.
     Other,
 }
 
 impl Route {
-    pub(crate) const ALL: [Route; 12] = [
+    pub(crate) const ALL: [Route; 17] = [
         Route::Kv,
         Route::Range,
         Route::Transaction,
@@ -52,8 +63,24 @@ impl Route {
         Route::Health,
         Route::Metrics,
         Route::Documentation,
+        Route::ClusterKv,
+        Route::Simplekv,
+        Route::KvDb,
+        Route::Memberlist,
+        Route::Keyval,
         Route::Other,
     ];
+
+    /// The route of all requests in a dialect, whatever their paths mean elsewhere.
+    pub(crate) const fn of_dialect(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::ClusterKv => Route::ClusterKv,
+            Dialect::Simplekv => Route::Simplekv,
+            Dialect::KvDb => Route::KvDb,
+            Dialect::Memberlist => Route::Memberlist,
+            Dialect::Keyval => Route::Keyval,
+        }
+    }
 
     pub(crate) fn of(path: &str) -> Self {
         if path.starts_with(quorate_api::KEY_PATH_PREFIX) {
@@ -88,6 +115,11 @@ impl Route {
             Route::Health => "health",
             Route::Metrics => "metrics",
             Route::Documentation => "documentation",
+            Route::ClusterKv => Dialect::ClusterKv.name(),
+            Route::Simplekv => Dialect::Simplekv.name(),
+            Route::KvDb => Dialect::KvDb.name(),
+            Route::Memberlist => Dialect::Memberlist.name(),
+            Route::Keyval => Dialect::Keyval.name(),
             Route::Other => "other",
         }
     }

@@ -1,5 +1,6 @@
 //! Accepting connections, and stopping.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::application::{Application, Routes};
 use crate::connection::{Connections, Lane};
+use crate::dialects::{Dialect, Speaker};
 use crate::front::Front;
 use crate::metrics::ConnectionEvent;
 use crate::options::HttpOptions;
@@ -32,8 +34,35 @@ pub async fn serve<E: Environment, S: Store>(
     options: HttpOptions,
     shutdown: CancellationToken,
 ) {
-    let application = Application::new(environment, store, options, shutdown);
-    serve_requests(listener, Arc::new(Routes::new(application))).await;
+    NodeServer::new(environment, store, options, shutdown).serve(listener).await;
+}
+
+/// The HTTP server of a node that is reached in more than one way. Requests, bytes and metrics are counted over all
+/// of its listeners, connections at each of them.
+#[derive(Debug)]
+pub struct NodeServer<E: Environment, S: Store> {
+    application: Arc<Application<E, S>>,
+}
+
+impl<E: Environment, S: Store> NodeServer<E, S> {
+    /// A server of `store` that listens nowhere yet, until `shutdown` is cancelled.
+    pub fn new(environment: E, store: S, options: HttpOptions, shutdown: CancellationToken) -> Self {
+        Self { application: Application::new(environment, store, options, shutdown) }
+    }
+
+    /// Serves the API to those who connect to `listener`, as [`serve`] does.
+    pub fn serve(&self, listener: E::Listener) -> impl Future<Output = ()> + Send + use<E, S> {
+        serve_requests(listener, Arc::new(Routes::new(Arc::clone(&self.application))))
+    }
+
+    /// Speaks `dialect` to those who connect to `listener`, as long as [`NodeServer::serve`] would.
+    pub fn speak(
+        &self,
+        dialect: Dialect,
+        listener: E::Listener,
+    ) -> impl Future<Output = ()> + Send + use<E, S> {
+        serve_requests(listener, Arc::new(Speaker::new(dialect, Arc::clone(&self.application))))
+    }
 }
 
 /// Serves `service` as [`serve`] serves a store, until its front is shut down.

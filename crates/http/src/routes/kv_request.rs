@@ -24,11 +24,21 @@ pub(super) struct Query {
 
 /// The key in the raw path.
 pub(super) fn key(uri: &Uri) -> Result<Bytes, Failure> {
-    let encoded = uri.path().strip_prefix(KEY_PATH_PREFIX).unwrap_or_default().as_bytes();
-    let key = key::decode_key(encoded)
+    let encoded = uri.path().strip_prefix(KEY_PATH_PREFIX).unwrap_or_default();
+    decoded_key(encoded, "the key is empty: it stands behind /v1/kv/")
+}
+
+/// A key that stands percent-encoded in a path. `if_empty` says what is wrong if it is empty.
+pub(crate) fn decoded_key(encoded: &str, if_empty: &'static str) -> Result<Bytes, Failure> {
+    let key = key::decode_key(encoded.as_bytes())
         .map_err(|bad_escape| Failure::new(ErrorCode::BadKey, bad_escape.to_string()))?;
+    checked_key(key, if_empty)
+}
+
+/// A key, if it is none that no store could have. `if_empty` says what is wrong if it is empty.
+pub(crate) fn checked_key(key: Vec<u8>, if_empty: &'static str) -> Result<Bytes, Failure> {
     match key.len() {
-        0 => Err(Failure::new(ErrorCode::KeyEmpty, "the key is empty: it stands behind /v1/kv/")),
+        0 => Err(Failure::new(ErrorCode::KeyEmpty, if_empty)),
         1..=KEY_BYTES_MAX => Ok(Bytes::from(key)),
         length => Err(Failure::new(
             ErrorCode::KeyTooLong,

@@ -129,9 +129,18 @@ async fn change<E: Environment, S: Store>(
     times: &Times,
     change: MemberChange,
 ) -> Result<Response, Failure> {
+    Ok(json(&members_answer(agree(application, times, change).await?)))
+}
+
+/// Has the cluster agree on a change, and says who the members are then.
+pub(crate) async fn agree<E: Environment, S: Store>(
+    application: &Application<E, S>,
+    times: &Times,
+    change: MemberChange,
+) -> Result<MembersView, Failure> {
     let changing = application.store.change_members(&times.context, change);
     match application.environment.timeout_at(times.deadline, changing).await {
-        Ok(members) => Ok(json(&members_answer(members?))),
+        Ok(members) => Ok(members?),
         // Dropping the change does not undo it.
         Err(_) => Err(Failure::new(
             ErrorCode::OutcomeUnknown,

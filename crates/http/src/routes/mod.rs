@@ -32,18 +32,18 @@ mod compact;
 mod documentation;
 mod health;
 pub(crate) mod kv;
-mod kv_request;
+pub(crate) mod kv_request;
 mod leadership;
-mod members;
+pub(crate) mod members;
 mod metrics;
 mod range;
 mod range_pages;
-mod request;
+pub(crate) mod request;
 mod revisions;
 mod sessions;
 mod settings;
-mod transaction;
-mod writing;
+pub(crate) mod transaction;
+pub(crate) mod writing;
 
 /// The methods of paths that are only read.
 const READ_METHODS: &str = "GET, HEAD, OPTIONS";
@@ -112,7 +112,7 @@ fn unless_post(request: &Request) -> Option<Response> {
 }
 
 /// The answer to `OPTIONS`.
-fn options(allow: &'static str) -> Response {
+pub(crate) fn options(allow: &'static str) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
@@ -120,7 +120,7 @@ fn options(allow: &'static str) -> Response {
 }
 
 /// An answer with text of the moment, not to be kept.
-fn text(content_type: &'static str, body: impl Into<Body>) -> Response {
+pub(crate) fn text(content_type: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -151,7 +151,7 @@ fn insert_number(headers: &mut HeaderMap, name: &'static str, number: u64) {
 }
 
 /// What a read finds before the request's deadline.
-async fn in_time<E: Environment, S: Store, T: Send>(
+pub(crate) async fn in_time<E: Environment, S: Store, T: Send>(
     application: &Application<E, S>,
     deadline: Moment,
     reading: impl Future<Output = Result<T, ReadError>> + Send,
@@ -165,20 +165,21 @@ async fn in_time<E: Environment, S: Store, T: Send>(
     }
 }
 
-/// An answer of JSON in pages: at once if there is only one.
-fn paged<E: Environment, S: Store>(
+/// An answer in pages: at once if there is only one.
+pub(crate) fn paged<E: Environment, S: Store>(
     application: &Application<E, S>,
+    content_type: &'static str,
     mut pages: impl Pages,
 ) -> Result<Response, Failure> {
     let mut first = Vec::new();
     if pages.write_next(&mut first)? {
         let body = value_body(Bytes::from(first), &application.bytes_in_flight)?;
-        return Ok(text(quorate_api::media::JSON, body));
+        return Ok(text(content_type, body));
     }
     let permit = Arc::clone(&application.listings).try_acquire_owned().map_err(|_| {
         Failure::new(ErrorCode::Overloaded, "too many long answers are being sent by this node")
     })?;
-    Ok(text(quorate_api::media::JSON, PagedBody::start(first, pages, permit)))
+    Ok(text(content_type, PagedBody::start(first, pages, permit)))
 }
 
 /// Lets others go first.

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::Method;
 use quorate_api::{
-    CountAnswer, Cursor, DeleteRangeAnswer, DeleteRangeParameters, ErrorCode, RangeParameters,
+    CountAnswer, Cursor, DeleteRangeAnswer, DeleteRangeParameters, ErrorCode, RangeParameters, media,
 };
 use quorate_environment::Environment;
 use quorate_kv::{Budget, Command, KeyRange, Outcome, RangeQuery};
@@ -65,7 +65,7 @@ async fn get<E: Environment, S: Store>(
     }
     let revision = query.revision.unwrap_or(view.revision);
     let pages = RangePages::new(application.store.clone(), parameters, query, application.group, revision);
-    Ok(answer.of(revision, super::paged(application, pages)?))
+    Ok(answer.of(revision, super::paged(application, media::JSON, pages)?))
 }
 
 /// Reads a cursor of this query.

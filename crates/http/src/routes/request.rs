@@ -31,14 +31,14 @@ const OBJECT_BYTES: usize = 160;
 
 /// By when the answer leaves, and what the store is told of that.
 #[derive(Clone, Debug)]
-pub(super) struct Times {
-    pub(super) deadline: Moment,
-    pub(super) context: RequestContext,
+pub(crate) struct Times {
+    pub(crate) deadline: Moment,
+    pub(crate) context: RequestContext,
 }
 
 impl Times {
     /// For a request with this time limit, or with the default one.
-    pub(super) fn new(arrival: Arrival, timeout: Option<Duration>) -> Self {
+    pub(crate) fn new(arrival: Arrival, timeout: Option<Duration>) -> Self {
         let timeout = timeout.unwrap_or(query::TIMEOUT_DEFAULT);
         let deadline = arrival.at + timeout;
         let store_deadline = deadline - MARGIN_MAX.min(timeout / 10);
@@ -47,12 +47,12 @@ impl Times {
 }
 
 /// When the request arrived.
-pub(super) fn arrival(request: &Request) -> Arrival {
+pub(crate) fn arrival(request: &Request) -> Arrival {
     *request.extensions().get::<Arrival>().expect("every request is given its arrival")
 }
 
 /// Refuses a body.
-pub(super) fn no_body(request: &Request) -> Result<(), Failure> {
+pub(crate) fn no_body(request: &Request) -> Result<(), Failure> {
     if request.body().is_end_stream() {
         return Ok(());
     }
@@ -60,7 +60,7 @@ pub(super) fn no_body(request: &Request) -> Result<(), Failure> {
 }
 
 /// The time limit, in a query that has nothing else.
-pub(super) fn timeout_only(uri: &Uri) -> Result<Option<Duration>, Failure> {
+pub(crate) fn timeout_only(uri: &Uri) -> Result<Option<Duration>, Failure> {
     let mut timeout = None;
     for (name, value) in Parameters::of(uri.query().unwrap_or_default()) {
         match name {
@@ -85,9 +85,9 @@ pub(super) fn consistency(
 
 /// What makes a write safe to repeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SessionHeaders {
-    pub(super) key: IdempotencyKey,
-    pub(super) acknowledged_below: u64,
+pub(crate) struct SessionHeaders {
+    pub(crate) key: IdempotencyKey,
+    pub(crate) acknowledged_below: u64,
 }
 
 /// The session that a write is a part of.
@@ -122,7 +122,7 @@ fn watermark(value: &HeaderValue) -> Result<u64, Failure> {
 }
 
 /// Refuses what would make a write conditional where no condition belongs: to ignore it would be worse.
-pub(super) fn no_conditions(headers: &HeaderMap) -> Result<(), Failure> {
+pub(crate) fn no_conditions(headers: &HeaderMap) -> Result<(), Failure> {
     refuse(
         headers,
         &[
@@ -137,7 +137,7 @@ pub(super) fn no_conditions(headers: &HeaderMap) -> Result<(), Failure> {
 }
 
 /// Refuses a session where it would not help.
-pub(super) fn no_session(headers: &HeaderMap) -> Result<(), Failure> {
+pub(crate) fn no_session(headers: &HeaderMap) -> Result<(), Failure> {
     let names = [headers::IDEMPOTENCY_KEY, headers::ACKNOWLEDGED_BELOW];
     refuse(headers, &names.map(HeaderName::from_static))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use quorate_api::{Change, ChangesParameters};
+use quorate_api::{Change, ChangesParameters, media};
 use quorate_environment::Environment;
 use quorate_kv::ChangesPage;
 
@@ -45,7 +45,7 @@ async fn get<E: Environment, S: Store>(
         has_changes: false,
     };
     let answer = Answer { age: consistency.is_stale().then_some(view.age) };
-    Ok(answer.of(view.revision, super::paged(application, pages)?))
+    Ok(answer.of(view.revision, super::paged(application, media::JSON, pages)?))
 }
 
 /// Writes a [`quorate_api::ChangesAnswer`].

@@ -9,14 +9,14 @@ use quorate_environment::Environment;
 use quorate_kv::{Command, Outcome, Setting, Transaction};
 
 use super::Answer;
-use super::request::{JsonBody, JsonRequest, json_request};
+use super::request::{JsonBody, JsonRequest, SessionHeaders, Times, json_request};
 use super::writing::{self, Written, json, write};
 use crate::application::Application;
 use crate::failure::Failure;
 use crate::store::Store;
 
 /// The longest body: a command of the greatest size in base64.
-const BODY_BYTES_MAX: u64 = Command::ENCODED_BYTES_MAX as u64 / 3 * 4;
+pub(crate) const BODY_BYTES_MAX: u64 = Command::ENCODED_BYTES_MAX as u64 / 3 * 4;
 
 /// Answers a transaction.
 pub(crate) async fn answer<E: Environment, S: Store>(
@@ -36,19 +36,29 @@ async fn post<E: Environment, S: Store>(
     let JsonRequest { times, session, body } =
         json_request(application, request, BODY_BYTES_MAX, None).await?;
     let JsonBody { content: TransactionBody(transaction), held } = body;
-    check(application, &transaction)?;
-    let command = Command::Transaction(transaction.clone());
-    if command.encoded_bytes() > Command::ENCODED_BYTES_MAX {
-        let message =
-            format!("the transaction has more than the limit of {} bytes", Command::ENCODED_BYTES_MAX);
-        return Err(Failure::new(ErrorCode::TransactionTooLarge, message));
-    }
-    let written = write(application, &times, command, session).await;
+    let written = run(application, &times, transaction.clone(), session).await;
     drop(held);
     let answer = answer_to(&transaction, written?)?;
     let mut response = json(&answer);
     Written::mark(answer.replayed, &mut response);
     Ok(Answer::default().of(answer.revision, response))
+}
+
+/// Runs a transaction to its outcome, as a part of a session if it is one.
+pub(crate) async fn run<E: Environment, S: Store>(
+    application: &Application<E, S>,
+    times: &Times,
+    transaction: Transaction,
+    session: Option<SessionHeaders>,
+) -> Result<Written, Failure> {
+    check(application, &transaction)?;
+    let command = Command::Transaction(transaction);
+    if command.encoded_bytes() > Command::ENCODED_BYTES_MAX {
+        let message =
+            format!("the transaction has more than the limit of {} bytes", Command::ENCODED_BYTES_MAX);
+        return Err(Failure::new(ErrorCode::TransactionTooLarge, message));
+    }
+    write(application, times, command, session).await
 }
 
 /// Refuses what the log would refuse anyway, before it gets there. The log has the last word.

@@ -15,15 +15,15 @@ use crate::store::Store;
 
 /// What a write did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Written {
+pub(crate) struct Written {
     /// Never [`Outcome::Replayed`].
-    pub(super) outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// Whether it was done before, by an earlier request with the same `Idempotency-Key`.
-    pub(super) replayed: bool,
+    pub(crate) replayed: bool,
 }
 
 /// Runs a command to its outcome, as a part of a session if it is one.
-pub(super) async fn write<E: Environment, S: Store>(
+pub(crate) async fn write<E: Environment, S: Store>(
     application: &Application<E, S>,
     times: &Times,
     command: Command,
@@ -58,7 +58,7 @@ fn in_session(command: Command, session: SessionHeaders) -> Command {
 
 impl Written {
     /// What to answer if the outcome is none of those in which the write was done.
-    pub(super) fn into_failure(self) -> Failure {
+    pub(crate) fn into_failure(self) -> Failure {
         let failure = refusal(self.outcome);
         match self.replayed {
             true => failure.header(HeaderName::from_static(headers::REPLAYED), TRUE),

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use quorate_environment::{Environment, Listener, TokioEnvironment};
-use quorate_http::{HttpOptions, serve};
+use quorate_http::{Dialect, HttpOptions, NodeServer, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -36,6 +36,30 @@ impl Server {
         let shutdown = CancellationToken::new();
         let serving = tokio::spawn(serve(environment, listener, store.clone(), options, shutdown.clone()));
         Self { store, address, shutdown, serving }
+    }
+
+    /// A node that is reached in two ways: by the API, and in a dialect.
+    pub(crate) async fn start_speaking(dialect: Dialect, options: HttpOptions) -> (Self, Self) {
+        let environment = TokioEnvironment::new();
+        let (store, shutdown) = (FakeStore::new(), CancellationToken::new());
+        let node = NodeServer::new(environment, store.clone(), options, shutdown.clone());
+        let mut servers = Vec::new();
+        for spoken in [None, Some(dialect)] {
+            let listener = environment.listen("127.0.0.1:0").await.expect("loopback can be bound");
+            let address = listener.local_address().expect("a bound address");
+            let serving = match spoken {
+                None => tokio::spawn(node.serve(listener)),
+                Some(dialect) => tokio::spawn(node.speak(dialect, listener)),
+            };
+            servers.push(Self { store: store.clone(), address, shutdown: shutdown.clone(), serving });
+        }
+        let speaking = servers.pop().expect("there are two");
+        (servers.pop().expect("there are two"), speaking)
+    }
+
+    /// A node that is reached in a dialect.
+    pub(crate) async fn speaking(dialect: Dialect) -> Self {
+        Self::start_speaking(dialect, HttpOptions::default()).await.1
     }
 
     pub(crate) async fn connect(&self) -> Connection {

@@ -3,6 +3,7 @@
 mod any_bytes;
 mod bad_input;
 mod connections;
+mod dialects;
 mod document;
 mod fake_store;
 mod freshness;
