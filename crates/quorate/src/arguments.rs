@@ -221,6 +221,11 @@ pub struct DevArguments {
     /// The first node's HTTP port; the others take the next two. Peers use the same ports plus 100.
     #[arg(long, env = "QUORATE_DEV_PORT", default_value_t = 7801, value_parser = clap::value_parser!(u16).range(1..=65_000), value_name = "PORT")]
     pub port: u16,
+
+    /// Also speak the dialect of another store at these addresses, one for each node: cluster-kv, simplekv, kv-db,
+    /// memberlist or keyval. Can be given for several dialects.
+    #[arg(long, value_name = "NAME=HOST:PORT,HOST:PORT,HOST:PORT")]
+    pub dialect: Vec<String>,
 }
 
 /// `quorate serve`. Every setting can also come from the environment or from a file; a flag wins over
@@ -319,6 +324,11 @@ pub struct ServeSettings {
     /// needs them; 0 for never [default: 4194304].
     #[arg(long, env = "QUORATE_SCRUB_BYTES_PER_SECOND", value_name = "BYTES")]
     pub scrub_bytes_per_second: Option<u64>,
+
+    /// Also speak the dialect of another store at this address: cluster-kv, simplekv, kv-db, memberlist or keyval.
+    /// Can be given for several dialects.
+    #[arg(long, env = "QUORATE_DIALECT", value_delimiter = ',', value_name = "NAME=HOST:PORT")]
+    pub dialect: Vec<String>,
 }
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use quorate_http::Dialect;
 use quorate_replica::{CLOCK_DRIFT_PPM_MAX, RepairPolicy, ReplicaOptions};
 use quorate_storage::StorageOptions;
 
 use crate::arguments::{ServeArguments, ServeSettings};
 use crate::client_url;
+use crate::dialect_addresses;
 
 /// Settings that do not make a node.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +83,8 @@ pub struct NodeConfiguration {
     pub repair: RepairPolicy,
     /// How many bytes of records are checked in a second, in the background.
     pub scrub_bytes_per_second: u64,
+    /// The dialects that the node speaks, and `HOST:PORT` of each.
+    pub dialects: Vec<(Dialect, String)>,
 }
 
 impl NodeConfiguration {
@@ -156,6 +160,7 @@ fn merge(flags: ServeSettings, file: ServeSettings) -> ServeSettings {
         avoid_leading: flags.avoid_leading.or(file.avoid_leading),
         repair: flags.repair.or(file.repair),
         scrub_bytes_per_second: flags.scrub_bytes_per_second.or(file.scrub_bytes_per_second),
+        dialect: if flags.dialect.is_empty() { file.dialect } else { flags.dialect },
     }
 }
 
@@ -209,6 +214,7 @@ fn resolve(settings: ServeSettings) -> Result<NodeConfiguration, ConfigurationEr
         avoid_leading: settings.avoid_leading.unwrap_or(false),
         repair: settings.repair.as_deref().map_or(Ok(RepairPolicy::default()), parse_repair_policy)?,
         scrub_bytes_per_second: settings.scrub_bytes_per_second.unwrap_or(SCRUB_BYTES_PER_SECOND_DEFAULT),
+        dialects: dialect_addresses::of_one_node(&settings.dialect)?,
     })
 }
 
@@ -310,7 +316,8 @@ fn parse_initial_cluster(text: &str) -> Result<Vec<(u64, String)>, Configuration
     Ok(members)
 }
 
-fn check_address(name: &'static str, address: &str) -> Result<(), ConfigurationError> {
+/// Refuses what is no `HOST:PORT`.
+pub fn check_address(name: &'static str, address: &str) -> Result<(), ConfigurationError> {
     let valid =
         address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
     if valid {
@@ -344,6 +351,19 @@ mod tests {
             toml::from_str("id = 7\ndata-dir = \"d\"\nlisten = \"h:1\"\n").expect("valid settings");
         let merged = merge(ServeSettings { id: Some(2), ..ServeSettings::default() }, file);
         assert_eq!((merged.id, merged.listen.as_deref()), (Some(2), Some("h:1")));
+    }
+
+    #[test]
+    fn dialects_come_from_the_flags_or_from_the_file() {
+        let file = || -> ServeSettings {
+            toml::from_str("dialect = [\"kv-db=h:1\", \"keyval=h:2\"]\n").expect("valid settings")
+        };
+        let of = |flags: ServeSettings| resolve(merge(flags, file())).expect("complete").dialects;
+        let from_file = [(Dialect::KvDb, "h:1".to_owned()), (Dialect::Keyval, "h:2".to_owned())];
+        assert_eq!(of(complete()), from_file);
+        let flag = ServeSettings { dialect: vec!["kv-db=h:3".to_owned()], ..complete() };
+        assert_eq!(of(flag), [(Dialect::KvDb, "h:3".to_owned())]);
+        assert_eq!(resolve(complete()).expect("complete").dialects, [], "off by default");
     }
 
     #[test]

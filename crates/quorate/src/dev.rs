@@ -12,6 +12,7 @@ use crate::arguments::DevArguments;
 use crate::configuration::{
     HEARTBEAT_INTERVAL_MS_DEFAULT, NodeConfiguration, SCRUB_BYTES_PER_SECOND_DEFAULT,
 };
+use crate::dialect_addresses;
 use crate::error::CommandError;
 use crate::node::Node;
 use crate::signals::StopSignals;
@@ -30,9 +31,12 @@ pub async fn run(arguments: DevArguments) -> Result<(), CommandError> {
         Some(directory) => directory,
         None => default_data_directory()?,
     };
+    let dialects = dialect_addresses::of_nodes::<{ NODES as usize }>(&arguments.dialect)?;
     let mut nodes = Vec::new();
-    for member in 1..=NODES {
-        nodes.push(Node::start(configuration(member, arguments.port, &data_directory)).await?);
+    for (member, dialects) in (1..=NODES).zip(dialects) {
+        let configuration =
+            NodeConfiguration { dialects, ..configuration(member, arguments.port, &data_directory) };
+        nodes.push(Node::start(configuration).await?);
     }
     tokio::select! {
         biased;
@@ -89,6 +93,7 @@ fn configuration(member: u16, first_port: u16, data_directory: &Path) -> NodeCon
         avoid_leading: false,
         repair: RepairPolicy::Automatic,
         scrub_bytes_per_second: SCRUB_BYTES_PER_SECOND_DEFAULT,
+        dialects: Vec::new(),
     }
 }
 
@@ -107,6 +112,9 @@ fn welcome(nodes: &[Node], data_directory: &Path) -> String {
     let mut text = String::from("Quorate is running: three nodes, any of them answers any request.\n\n");
     for node in nodes {
         writeln!(text, "  {}", node.url).expect("writing to a string cannot fail");
+        for (dialect, url) in &node.dialects {
+            writeln!(text, "    {} at {url}", dialect.name()).expect("writing to a string cannot fail");
+        }
     }
     let [first, second, third] = [&nodes[0].url, &nodes[1].url, &nodes[2].url];
     write!(

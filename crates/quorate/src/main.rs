@@ -6,6 +6,7 @@ mod client_commands;
 mod client_url;
 mod configuration;
 mod dev;
+mod dialect_addresses;
 mod documentation;
 mod error;
 mod member_arguments;

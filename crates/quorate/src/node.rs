@@ -1,9 +1,10 @@
 //! One running node: a replica and its HTTP server.
 
+use std::mem::take;
 use std::net::SocketAddr;
 
 use quorate_environment::{Environment, Listener, TokioEnvironment};
-use quorate_http::HttpOptions;
+use quorate_http::{Dialect, HttpOptions, NodeServer};
 use quorate_replica::{Replica, ReplicaFailure, StartError};
 use quorate_storage::OpenError;
 use tokio::task::JoinHandle;
@@ -19,6 +20,19 @@ pub enum NodeError {
         "cannot listen on {address} for clients: {source}. Is another node running there? Choose another address with --listen (or --port for `quorate dev`)"
     )]
     Listen {
+        /// The address.
+        address: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The address of a dialect cannot be bound.
+    #[error(
+        "cannot listen on {address} for clients of {}: {source}. Is another program running there? Choose another address with --dialect",
+        dialect.name()
+    )]
+    ListenInDialect {
+        /// Which dialect.
+        dialect: Dialect,
         /// The address.
         address: String,
         /// What the system says.
@@ -51,7 +65,9 @@ impl NodeError {
     /// Whether an address or the data directory is still in use.
     pub fn is_in_use(&self) -> bool {
         match self {
-            NodeError::Listen { source, .. } | NodeError::Start(StartError::Listen { source, .. }) => {
+            NodeError::Listen { source, .. }
+            | NodeError::ListenInDialect { source, .. }
+            | NodeError::Start(StartError::Listen { source, .. }) => {
                 source.kind() == std::io::ErrorKind::AddrInUse
             }
             NodeError::Start(StartError::Storage(error)) => matches!(error, OpenError::InUse { .. }),
@@ -66,31 +82,34 @@ pub struct Node {
     member: u64,
     /// `http://HOST:PORT` of its HTTP server.
     pub url: String,
+    /// The dialects that it speaks, and `http://HOST:PORT` of each.
+    pub dialects: Vec<(Dialect, String)>,
     replica: Replica<TokioEnvironment>,
     stop_http: CancellationToken,
-    http: JoinHandle<()>,
+    /// The HTTP server at each of its listeners.
+    http: Vec<JoinHandle<()>>,
 }
 
 impl Node {
     /// Starts a node.
-    pub async fn start(configuration: NodeConfiguration) -> Result<Self, NodeError> {
+    pub async fn start(mut configuration: NodeConfiguration) -> Result<Self, NodeError> {
         let environment = TokioEnvironment::new();
         let address = configuration.listen.clone();
         let listen_error = |source| NodeError::Listen { address: address.clone(), source };
         let listener = environment.listen(&address).await.map_err(listen_error)?;
         let bound = bound_address(&listener).map_err(listen_error)?;
+        let speakers = listen_in_dialects(&environment, take(&mut configuration.dialects)).await?;
         let member = configuration.member;
         let replica = Replica::start(environment, configuration.replica_options(bound)?).await?;
         let stop_http = CancellationToken::new();
-        let server = quorate_http::serve(
-            environment,
-            listener,
-            replica.clone(),
-            HttpOptions::default(),
-            stop_http.clone(),
-        );
-        let http = tokio::spawn(server);
-        Ok(Self { member, url: format!("http://{bound}"), replica, stop_http, http })
+        let server = NodeServer::new(environment, replica.clone(), HttpOptions::default(), stop_http.clone());
+        let mut http = vec![tokio::spawn(server.serve(listener))];
+        let mut dialects = Vec::new();
+        for Speaker { dialect, listener, url } in speakers {
+            http.push(tokio::spawn(server.speak(dialect, listener)));
+            dialects.push((dialect, url));
+        }
+        Ok(Self { member, url: format!("http://{bound}"), dialects, replica, stop_http, http })
     }
 
     /// The node's replica.
@@ -118,11 +137,34 @@ impl Node {
     /// Stops cleanly together with all other nodes: nobody is left to take over leadership.
     pub async fn stop_with_the_cluster(self) {
         self.stop_http.cancel();
-        if let Err(error) = self.http.await {
-            tracing::error!(%error, "the HTTP server did not stop cleanly");
+        for http in self.http {
+            if let Err(error) = http.await {
+                tracing::error!(%error, "the HTTP server did not stop cleanly");
+            }
         }
         self.replica.shutdown().await;
     }
+}
+
+/// A dialect that is about to be spoken.
+struct Speaker {
+    dialect: Dialect,
+    listener: <TokioEnvironment as Environment>::Listener,
+    url: String,
+}
+
+async fn listen_in_dialects(
+    environment: &TokioEnvironment,
+    dialects: Vec<(Dialect, String)>,
+) -> Result<Vec<Speaker>, NodeError> {
+    let mut speakers = Vec::new();
+    for (dialect, address) in dialects {
+        let error = |source| NodeError::ListenInDialect { dialect, address: address.clone(), source };
+        let listener = environment.listen(&address).await.map_err(error)?;
+        let url = format!("http://{}", bound_address(&listener).map_err(error)?);
+        speakers.push(Speaker { dialect, listener, url });
+    }
+    Ok(speakers)
 }
 
 fn bound_address(listener: &impl Listener) -> std::io::Result<SocketAddr> {

@@ -30,8 +30,7 @@ pub async fn run(arguments: ServeArguments) -> Result<(), CommandError> {
         started = start(&configuration) => started?,
     };
     loop {
-        let line = format!("quorate node {} listens for clients at {}\n", configuration.member, node.url);
-        tokio::io::stdout().write_all(line.as_bytes()).await?;
+        tokio::io::stdout().write_all(greeting(configuration.member, &node).as_bytes()).await?;
         let error = tokio::select! {
             biased;
             () = &mut stop => break,
@@ -52,6 +51,14 @@ pub async fn run(arguments: ServeArguments) -> Result<(), CommandError> {
     tracing::info!("stopping");
     node.stop().await;
     Ok(())
+}
+
+fn greeting(member: u64, node: &Node) -> String {
+    let mut text = format!("quorate node {member} listens for clients at {}\n", node.url);
+    for (dialect, url) in &node.dialects {
+        text.push_str(&format!("quorate node {member} speaks {} at {url}\n", dialect.name()));
+    }
+    text
 }
 
 /// Starts a node. Damage that shows while the log is applied is noted by then, so that a second start repairs
