@@ -11,7 +11,7 @@ const COUNT_MAX: usize =
 /// The limits of an HTTP server, a node's or a router's. The defaults suit production; tests shorten the times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpOptions {
-    /// Open connections; beyond it a new one is only good for requests about the server itself.
+    /// Open connections, at each of a node's listeners; beyond it a new one is only good for requests about the server itself.
     pub connections_max: usize,
     /// Open connections on top of those, for requests about the server itself: its health, its metrics, the
     /// cluster's status. Beyond it a new one is answered 429 and closed.

@@ -365,6 +365,19 @@ mod tests {
     }
 
     #[test]
+    fn dialects_can_be_given_one_by_one_and_as_a_list() {
+        for given in [
+            &["--dialect", "kv-db=h:1", "--dialect", "keyval=h:2"][..],
+            &["--dialect", "kv-db=h:1,keyval=h:2"],
+        ] {
+            let words = [&["quorate", "serve"], given].concat();
+            let arguments = Arguments::try_parse_from(words).expect("well formed");
+            let Command::Serve(serve) = arguments.command else { panic!("another command") };
+            assert_eq!(serve.settings.dialect, ["kv-db=h:1", "keyval=h:2"]);
+        }
+    }
+
+    #[test]
     fn the_arguments_do_not_contradict_each_other() {
         Arguments::command().debug_assert();
     }

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use quorate_http::{Dialect, HttpOptions};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
@@ -26,6 +27,24 @@ const REQUESTS: [&str; 12] = [
     "POST /v1/sessions\n\n{\"ttl_ms\":60000}",
     "GET /v1/revisions?from=1&limit=5",
     "GET /v1/cluster",
+];
+
+/// The same in dialects.
+const DIALECT_REQUESTS: [(Dialect, &str); 14] = [
+    (Dialect::ClusterKv, "GET /a%2Fb?Timeout=1s"),
+    (Dialect::ClusterKv, "POST /a\n\nvalue"),
+    (Dialect::Simplekv, "PUT /a%ff\ncontent-type: text/plain\n\nvalue"),
+    (Dialect::Simplekv, "GET /"),
+    (Dialect::KvDb, "PUT /my-key\n\nvalue"),
+    (Dialect::KvDb, "POST /4\n\nhttp://127.0.0.1:42379"),
+    (Dialect::KvDb, "DELETE /3"),
+    (Dialect::Memberlist, "PUT /put\n\n{\"key\":\"a\",\"value\":\"1\"}"),
+    (Dialect::Memberlist, "GET /get?key=a+%20"),
+    (Dialect::Memberlist, "GET /get/key=a"),
+    (Dialect::Memberlist, "POST /set/a%2F/b%ff"),
+    (Dialect::Keyval, "POST /key\n\n{\"a\":\"1\",\"b\\u00ff\":\"2\"}"),
+    (Dialect::Keyval, "GET /key/a%ff"),
+    (Dialect::Keyval, "POST /join\n\n{\"addr\":\"127.0.0.1:12001\",\"id\":\"node1\"}"),
 ];
 
 /// What has a meaning in some place or other.
@@ -84,9 +103,17 @@ async fn server() -> &'static Server {
     SERVER.get_or_init(Server::start).await
 }
 
-/// Sends the bytes and nothing behind them, reads every answer, and asks whether the server is well.
-async fn exchange(bytes: &[u8]) -> Result<(), TestCaseError> {
-    let server = server().await;
+/// A node's API, and its address of a dialect.
+async fn speaking(dialect: Dialect) -> &'static (Server, Server) {
+    static SERVERS: [OnceCell<(Server, Server)>; Dialect::ALL.len()] =
+        [const { OnceCell::const_new() }; Dialect::ALL.len()];
+    let start = || Server::start_speaking(dialect, HttpOptions::default());
+    SERVERS[dialect as usize].get_or_init(start).await
+}
+
+/// Sends the bytes and nothing behind them to `server`, reads every answer, and asks `api`, which may be the same,
+/// whether the node is well.
+async fn exchange(api: &Server, server: &Server, bytes: &[u8]) -> Result<(), TestCaseError> {
     let mut connection = server.connect().await;
     connection.try_send(bytes).await;
     connection.finish_sending().await;
@@ -94,7 +121,7 @@ async fn exchange(bytes: &[u8]) -> Result<(), TestCaseError> {
     let text = String::from_utf8_lossy(&answer);
     prop_assert!(answer.is_empty() || text.starts_with("HTTP/1.1 "), "{text}");
     prop_assert!(!text.contains("HTTP/1.1 500"), "{text}");
-    let healthy = server.ask("GET /healthz").await;
+    let healthy = api.ask("GET /healthz").await;
     prop_assert_eq!(healthy.status, 200);
     Ok(())
 }
@@ -109,11 +136,30 @@ proptest! {
     ) {
         let mut bytes: Vec<u8> = requests.iter().flat_map(|request| full_request(request)).collect();
         damages.iter().for_each(|damage| damage.apply(&mut bytes));
-        runtime().block_on(exchange(&bytes))?;
+        runtime().block_on(async {
+            let server = server().await;
+            exchange(server, server, &bytes).await
+        })?;
     }
 
     #[test]
     fn any_bytes_are_answered_or_cut_off(bytes in vec(any::<u8>(), 0..300)) {
-        runtime().block_on(exchange(&bytes))?;
+        runtime().block_on(async {
+            let server = server().await;
+            exchange(server, server, &bytes).await
+        })?;
+    }
+
+    #[test]
+    fn damaged_requests_are_answered_or_cut_off_in_dialects(
+        (dialect, request) in select(&DIALECT_REQUESTS[..]),
+        damages in vec(damage(), 0..6),
+    ) {
+        let mut bytes = full_request(request);
+        damages.iter().for_each(|damage| damage.apply(&mut bytes));
+        runtime().block_on(async {
+            let (api, server) = speaking(dialect).await;
+            exchange(api, server, &bytes).await
+        })?;
     }
 }
