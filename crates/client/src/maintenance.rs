@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use http::Method;
 use quorate_api::{
-    CLUSTER_PATH, COMPACT_PATH, ClusterStatus, CompactAnswer, CompactBody, SETTINGS_PATH, SettingAnswer,
-    SettingsAnswer, SettingsBody,
+    CLUSTER_PATH, COMPACT_PATH, ClusterStatus, CompactAnswer, CompactBody, METRICS_PATH, SETTINGS_PATH,
+    SettingAnswer, SettingsAnswer, SettingsBody,
 };
 use quorate_environment::Environment;
 
@@ -44,6 +44,13 @@ impl<E: Environment> Client<E> {
     /// One node's view of the cluster: of the node that answers.
     pub async fn cluster(&self) -> Result<ClusterStatus, ClientError> {
         self.ask(&Call::get(CLUSTER_PATH, String::new()).without_timeout()).await?.json()
+    }
+
+    /// The metrics of the node that answers, as text for Prometheus.
+    pub async fn metrics(&self) -> Result<String, ClientError> {
+        let answer = self.ask(&Call::get(METRICS_PATH, String::new()).without_timeout()).await?;
+        let text = std::str::from_utf8(&answer.body).map(str::to_owned);
+        text.map_err(|error| answer.unreadable(error.to_string()))
     }
 }
 

@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::client_arguments::{
     CompactArguments, DeleteArguments, EXIT_CODES, GetArguments, HistoryArguments, LeaderArguments,
-    ListArguments, PutArguments, SessionArguments, SettingsArguments, StatusArguments, TransactionArguments,
+    ListArguments, PutArguments, SessionArguments, SettingsArguments, StatusArguments, TopArguments,
+    TransactionArguments,
 };
 use crate::member_arguments::MemberArguments;
 
@@ -98,6 +99,8 @@ pub enum Command {
     Settings(SettingsArguments),
     /// Show the cluster as one of its nodes sees it.
     Status(StatusArguments),
+    /// Watch the nodes: who leads, who is behind, how much is done, and how fast.
+    Top(TopArguments),
     /// List, add, promote, replace and remove members.
     Member(MemberArguments),
     /// Decide who leads.

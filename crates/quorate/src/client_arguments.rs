@@ -240,6 +240,28 @@ pub struct StatusArguments {
     pub connection: ConnectionArguments,
 }
 
+/// `quorate top`.
+#[derive(Debug, Args)]
+#[command(after_help = format!("\
+On a terminal it is a live table, until you press q. Elsewhere, or with --output table, the table is printed again and
+again as text; with --output json each is one line.
+
+One table, for a script:
+  quorate top --samples 1 --output table
+
+{EXIT_CODES}"))]
+pub struct TopArguments {
+    /// How often to look.
+    #[arg(long, default_value = "1s", value_parser = parse_duration, value_name = "TIME")]
+    pub interval: Duration,
+    /// Look this often, and end. By default until it is stopped.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub samples: Option<u64>,
+    /// Where to begin: the nodes that these know of are shown, too.
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
+}
+
 /// `quorate leader`.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]

@@ -17,6 +17,7 @@ mod route;
 mod serve;
 mod signals;
 mod telemetry;
+mod top;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -77,6 +78,7 @@ async fn run(command: Command) -> Result<(), CommandError> {
         Command::Settings(arguments) => client_commands::settings(arguments).await,
         Command::Member(arguments) => client_commands::member(arguments).await,
         Command::Status(arguments) => client_commands::status(arguments).await,
+        Command::Top(arguments) => top::run(arguments).await,
         Command::Leader(arguments) => client_commands::leader(arguments).await,
         Command::Session(arguments) => client_commands::session(arguments).await,
         Command::Completions(arguments) => documentation::completions(&arguments),

@@ -221,6 +221,14 @@ async fn the_clusters_status_is_read() {
     assert!(matches!(client.cluster().await, Err(ClientError::BadAnswer { .. })));
 }
 
+#[tokio::test]
+async fn a_nodes_metrics_are_read() {
+    let node = Node::start([answer("200", &[], "quorate_ready 1\n")]).await;
+    let client = client_of(&[&node.url]);
+    assert_eq!(client.metrics().await, Ok("quorate_ready 1\n".to_owned()));
+    assert!(node.requests()[0].starts_with("GET /metrics HTTP/1.1\r\n"));
+}
+
 #[test]
 fn wrong_settings_are_refused() {
     assert!(matches!(Client::new(Vec::<String>::new()), Err(ClientError::Settings(_))));

@@ -19,6 +19,7 @@ pub use keys::{delete, get, put};
 pub use leader::leader;
 pub use list::list;
 pub use members::member;
+pub use printing::{Table, json, print, print_line};
 pub use sessions::session;
 pub use status::status;
 pub use store::{compact, settings};
