@@ -111,6 +111,8 @@ pub enum Command {
     Completions(CompletionsArguments),
     /// Print a manual page.
     Man(ManArguments),
+    /// Print an example of the configuration file, with every setting and its default.
+    Config,
 }
 
 /// `quorate repair`.

@@ -135,6 +135,12 @@ pub fn load(arguments: ServeArguments) -> Result<NodeConfiguration, Configuratio
     resolve(merge(arguments.settings, file))
 }
 
+/// The configuration that a file with this text amounts to.
+#[cfg(test)]
+pub fn of_file(text: &str) -> Result<NodeConfiguration, ConfigurationError> {
+    resolve(toml::from_str(text).expect("the text is a configuration file"))
+}
+
 fn read_file(path: &Path) -> Result<ServeSettings, ConfigurationError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ConfigurationError::Read { path: path.to_owned(), source })?;

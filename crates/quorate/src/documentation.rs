@@ -1,4 +1,5 @@
-//! `quorate completions` and `quorate man`: made from the same description of the command line as the help.
+//! `quorate completions`, `quorate man` and `quorate config`: made from the same description of the command line as the
+//! help.
 
 use std::io::Write;
 
@@ -6,6 +7,7 @@ use clap::CommandFactory;
 
 use crate::arguments::{Arguments, CompletionsArguments, ManArguments};
 use crate::error::CommandError;
+use crate::example_configuration;
 
 /// Prints a script for a shell.
 pub fn completions(arguments: &CompletionsArguments) -> Result<(), CommandError> {
@@ -28,6 +30,11 @@ pub fn man(arguments: &ManArguments) -> Result<(), CommandError> {
     let mut page = Vec::new();
     clap_mangen::Man::new(command).render(&mut page)?;
     print(&page)
+}
+
+/// Prints an example of the configuration file.
+pub fn config() -> Result<(), CommandError> {
+    print(example_configuration::text().as_bytes())
 }
 
 fn print(bytes: &[u8]) -> Result<(), CommandError> {

@@ -9,6 +9,7 @@ mod dev;
 mod dialect_addresses;
 mod documentation;
 mod error;
+mod example_configuration;
 mod member_arguments;
 mod node;
 mod recover;
@@ -83,6 +84,7 @@ async fn run(command: Command) -> Result<(), CommandError> {
         Command::Session(arguments) => client_commands::session(arguments).await,
         Command::Completions(arguments) => documentation::completions(&arguments),
         Command::Man(arguments) => documentation::man(&arguments),
+        Command::Config => documentation::config(),
     }
 }
 
