@@ -1,4 +1,4 @@
-//! Who leads, as this node knows it, and waiting until somebody does.
+//! Who leads, as this node knows it, and waiting until somebody does, or somebody else.
 
 use openraft::async_runtime::watch::WatchReceiver;
 use quorate_consensus::{Member, NodeId};
@@ -41,6 +41,17 @@ pub(crate) async fn await_leader<E: Environment>(
         match environment.timeout_at(deadline, changes.changed()).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => return None,
+        }
+    }
+}
+
+/// Waits until this node knows that `leader` leads no longer, if only because it stands for election itself. When
+/// Raft has stopped it knows nothing new: then this does not end.
+pub(crate) async fn await_other_leader<E: Environment>(raft: &Raft<E>, leader: &Leader) {
+    let mut changes = raft.server_metrics();
+    while known_leader::<E>(raft).as_ref() == Some(leader) {
+        if changes.changed().await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -22,7 +22,7 @@ use std::time::Duration;
 use quorate_environment::Environment;
 use quorate_environment::mutant::{self, Mutant};
 
-use crate::leadership::{Leader, await_leader};
+use crate::leadership::Leader;
 use crate::read_index::{ReadIndexSource, ReadIndexer};
 use crate::rounds::{Confirmation, Rounds};
 
@@ -50,21 +50,27 @@ pub(crate) struct LeaseRounds<E: Environment> {
 
 impl<E: Environment> ReadIndexSource for LeaseRounds<E> {
     async fn round(&self) -> Result<u64, String> {
-        let Rounds { environment, raft, round_timeout, .. } = &*self.rounds;
-        let deadline = environment.now() + *round_timeout;
-        match await_leader::<E>(environment, raft, deadline).await {
-            Some(Leader::Here) => match self.rounds.leased_index().await {
-                Some(index) => Ok(index),
-                None => {
-                    let round = self.read_indexer.read_index(deadline).await;
-                    round.map(|read_index| read_index.index).map_err(|error| error.to_string())
+        let round = |leader| async move {
+            match leader {
+                Leader::Here => self.local_round().await,
+                Leader::There(node_id, member) => {
+                    self.rounds.remote_round(node_id, &member, Confirmation::Lease).await
                 }
-            },
-            Some(Leader::There(node_id, member)) => {
-                self.rounds.remote_round(node_id, &member, Confirmation::Lease).await
             }
-            None => Err("no leader is known".to_owned()),
+        };
+        self.rounds.with_leader(round).await
+    }
+}
+
+impl<E: Environment> LeaseRounds<E> {
+    /// On the leader: from its lease, else a round of those that have no lease.
+    async fn local_round(&self) -> Result<u64, String> {
+        if let Some(index) = self.rounds.leased_index().await {
+            return Ok(index);
         }
+        let deadline = self.rounds.environment.now() + self.rounds.round_timeout;
+        let round = self.read_indexer.read_index(deadline).await;
+        round.map(|read_index| read_index.index).map_err(|error| error.to_string())
     }
 }
 

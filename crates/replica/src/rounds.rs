@@ -1,11 +1,17 @@
 //! Where this replica's ReadIndex rounds get their index: from its own Raft if it leads, else from the
 //! leader over the network.
+//!
+//! A round that was begun with one leader is begun again as soon as another leads. Without that, two nodes
+//! could wait for each other while leadership moves from one to the other: the new leader's round still asks
+//! the old one, which passes the question on to the new one, where it has to wait for the end of that very
+//! round.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::ReadPolicy;
 use openraft::raft::linearizable_read::LinearizerOption;
+use openraft_rt::{AsyncRuntime, Select2};
 use quorate_consensus::encoding::{Decode, Encode};
 use quorate_consensus::{GroupId, Member, NodeId};
 use quorate_environment::Environment;
@@ -13,7 +19,7 @@ use quorate_peer::Peers;
 use quorate_storage::Storage;
 
 use crate::follower_reports::FollowerReport;
-use crate::leadership::{Leader, await_leader};
+use crate::leadership::{Leader, await_leader, await_other_leader};
 use crate::raft::Raft;
 use crate::read_index::ReadIndexSource;
 use crate::wire::{ReadIndexReply, ReadIndexRequest, kind};
@@ -44,18 +50,40 @@ pub(crate) struct Rounds<E: Environment> {
 
 impl<E: Environment> ReadIndexSource for Arc<Rounds<E>> {
     async fn round(&self) -> Result<u64, String> {
-        let deadline = self.environment.now() + self.round_timeout;
-        match await_leader::<E>(&self.environment, &self.raft, deadline).await {
-            Some(Leader::Here) => self.local_round().await,
-            Some(Leader::There(node_id, member)) => {
-                self.remote_round(node_id, &member, Confirmation::Quorum).await
+        let round = |leader| async move {
+            match leader {
+                Leader::Here => self.local_round().await,
+                Leader::There(node_id, member) => {
+                    self.remote_round(node_id, &member, Confirmation::Quorum).await
+                }
             }
-            None => Err("no leader is known".to_owned()),
-        }
+        };
+        self.with_leader(round).await
     }
 }
 
 impl<E: Environment> Rounds<E> {
+    /// Runs a round with whoever leads, and begins it again if another does before it ends.
+    pub(crate) async fn with_leader<Round>(
+        &self,
+        round: impl Fn(Leader) -> Round + Send,
+    ) -> Result<u64, String>
+    where
+        Round: Future<Output = Result<u64, String>> + Send,
+    {
+        loop {
+            let deadline = self.environment.now() + self.round_timeout;
+            let Some(leader) = await_leader::<E>(&self.environment, &self.raft, deadline).await else {
+                return Err("no leader is known".to_owned());
+            };
+            let moved = await_other_leader::<E>(&self.raft, &leader);
+            match E::Runtime::select2(round(leader.clone()), moved).await {
+                Select2::First(result) => return result,
+                Select2::Second(()) => {}
+            }
+        }
+    }
+
     /// A round on the leader: a quorum confirms that it still leads.
     async fn local_round(&self) -> Result<u64, String> {
         let round = self.raft.get_read_linearizer(ReadPolicy::ReadIndex);

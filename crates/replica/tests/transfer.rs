@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use quorate_environment::{Environment, TokioEnvironment};
-use quorate_replica::{Replica, RequestContext, TransferError};
+use quorate_replica::{Consistency, Replica, RequestContext, TransferError};
 
 mod support;
 
+use support::readers::Readers;
 use support::writers::Writers;
 use support::{PATIENCE, options, start, start_all};
 
@@ -36,6 +37,26 @@ async fn no_write_fails_while_leadership_goes_from_node_to_node() {
     }
     writers.get_on().await;
     assert_eq!(writers.stop().await, Ok(()));
+}
+
+/// How long elections would take is far above what anything takes here, so that a wait for one shows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_read_waits_for_a_timeout_while_leadership_goes_from_node_to_node() {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let mut options = options(root.path(), 3);
+    options.iter_mut().for_each(|options| options.heartbeat_interval_ms = 1000);
+    let timeout = options[0].election_timeout_min();
+    let replicas = start_all(TokioEnvironment::new(), &options).await;
+    for consistency in [Consistency::Linearizable, Consistency::Lease] {
+        let readers = Readers::start(&replicas, 12, consistency);
+        for replica in replicas.iter().chain(&replicas) {
+            readers.get_on().await;
+            replica.transfer_leadership(&context(), None).await.expect("another node takes over");
+        }
+        readers.get_on().await;
+        let slowest = readers.stop().await.expect("no read fails");
+        assert!(slowest < timeout, "{slowest:?}, {consistency:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

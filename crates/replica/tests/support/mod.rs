@@ -9,6 +9,8 @@ use quorate_replica::{RepairPolicy, Replica, ReplicaOptions};
 use quorate_storage::StorageOptions;
 
 #[allow(dead_code, reason = "each test program uses a part of this")]
+pub mod readers;
+#[allow(dead_code, reason = "each test program uses a part of this")]
 pub mod troubled_environment;
 #[allow(dead_code, reason = "each test program uses a part of this")]
 pub mod writers;
