@@ -8,8 +8,8 @@ use crate::handshake::{Reject, shortened};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 #[repr(u8)]
 pub enum Refusal {
-    /// The node does not (yet) run that Raft group.
-    #[error("the node does not run this Raft group yet")]
+    /// The node does not run that Raft group yet, or has left it.
+    #[error("the node does not run this Raft group (yet, or any more)")]
     NotReady = 1,
     /// Too much is in work already.
     #[error("too many requests are in work")]

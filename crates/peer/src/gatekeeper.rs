@@ -32,7 +32,8 @@ pub trait Gatekeeper: Debug + Send + Sync + 'static {
     }
 
     /// Whether a node that is welcome is only a guest: it may ask what the application answers to guests, and
-    /// takes no part in Raft. The default takes a node without a cluster for one.
+    /// takes no part in Raft. Asked for whatever arrives, because a node may be removed while it is connected. The
+    /// default takes a node without a cluster for one.
     fn is_guest(&self, hello: &Hello) -> bool {
         hello.from.cluster.is_none()
     }

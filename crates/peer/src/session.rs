@@ -36,21 +36,14 @@ pub(crate) struct Session<E: Environment, H> {
     pub(crate) shared: Arc<Shared<E, H>>,
     /// Who dialed.
     pub(crate) from: NodeId,
-    /// Whether it is only a guest: see [`crate::Gatekeeper::is_guest`].
-    is_guest: bool,
+    /// What it has said of itself.
+    hello: Hello,
     /// Cancelled when the connection ends, or the node.
     pub(crate) ended: CancellationToken,
     outbox: Outbox,
     tasks: Arc<Semaphore>,
     requests: Arc<Semaphore>,
     request_bytes: Arc<Semaphore>,
-}
-
-/// Who dialed, and what it may do.
-#[derive(Clone, Copy, Debug)]
-struct Caller {
-    node: NodeId,
-    is_guest: bool,
 }
 
 /// Why a session ends that the peer did not end.
@@ -83,7 +76,7 @@ pub(crate) async fn run<E: Environment, H: PeerHandler<E>>(
     let mut reader = FrameReader::new(reader, HANDSHAKE_PAYLOAD_BYTES_MAX);
     let served = async {
         match handshake(&shared, &mut reader, writer, &address).await? {
-            Some((caller, writer)) => serve_peer(shared.clone(), caller, reader, writer).await,
+            Some((hello, writer)) => serve_peer(shared.clone(), hello, reader, writer).await,
             None => Ok(()),
         }
     };
@@ -103,7 +96,7 @@ async fn handshake<E: Environment, H: PeerHandler<E>>(
     reader: &mut FrameReader<ReadHalf<E::Stream>>,
     mut writer: WriteHalf<E::Stream>,
     address: &str,
-) -> Result<Option<(Caller, WriteHalf<E::Stream>)>, SessionError> {
+) -> Result<Option<(Hello, WriteHalf<E::Stream>)>, SessionError> {
     let work = async {
         reader.preface().await?;
         let frame = reader.next().await?;
@@ -119,17 +112,15 @@ async fn handshake<E: Environment, H: PeerHandler<E>>(
         write_all(&shared.environment, &mut writer, &[&header[..], &payload].concat())
             .await
             .map_err(ReadError::Stream)?;
-        let caller =
-            |hello: &Hello| Caller { node: hello.from.node, is_guest: shared.gatekeeper.is_guest(hello) };
-        Ok(answer.ok().and_then(|(hello, _)| (!hello.is_probe()).then(|| caller(&hello))))
+        Ok(answer.ok().map(|(hello, _)| hello).filter(|hello| !hello.is_probe()))
     };
     let limited = shared.environment.timeout(HANDSHAKE_TIMEOUT, work);
-    let caller = match E::Runtime::select2(shared.shutdown.cancelled(), limited).await {
+    let hello = match E::Runtime::select2(shared.shutdown.cancelled(), limited).await {
         Select2::First(()) => return Ok(None),
         Select2::Second(result) => result.map_err(|_| SessionError::Handshake)??,
     };
     reader.set_payload_bytes_max(FRAME_PAYLOAD_BYTES_MAX);
-    Ok(caller.map(|caller| (caller, writer)))
+    Ok(hello.map(|hello| (hello, writer)))
 }
 
 /// The hello with the encoded welcome, or the refusal.
@@ -164,14 +155,14 @@ fn answer_hello<E: Environment, H: PeerHandler<E>>(
 
 async fn serve_peer<E: Environment, H: PeerHandler<E>>(
     shared: Arc<Shared<E, H>>,
-    caller: Caller,
+    hello: Hello,
     mut reader: FrameReader<ReadHalf<E::Stream>>,
     mut writer: WriteHalf<E::Stream>,
 ) -> Result<(), SessionError> {
     let session = Arc::new(Session {
         shared: shared.clone(),
-        from: caller.node,
-        is_guest: caller.is_guest,
+        from: hello.from.node,
+        hello,
         ended: shared.shutdown.child_token(),
         outbox: Outbox::new(),
         tasks: Arc::new(Semaphore::new(SESSION_TASKS_MAX)),
@@ -227,7 +218,7 @@ impl<E: Environment, H: PeerHandler<E>> Session<E, H> {
                     | FrameKind::SnapshotBegin
                     | FrameKind::SnapshotChunk
                     | FrameKind::SnapshotCancel
-                        if self.is_guest =>
+                        if self.is_guest() =>
                     {
                         return Err(SessionError::Protocol(format!("a guest has sent {:?}", frame.kind)));
                     }
@@ -254,6 +245,11 @@ impl<E: Environment, H: PeerHandler<E>> Session<E, H> {
         }
     }
 
+    /// Whether the peer is only a guest (by now): see [`crate::Gatekeeper::is_guest`].
+    fn is_guest(&self) -> bool {
+        self.shared.gatekeeper.is_guest(&self.hello)
+    }
+
     /// Takes a frame that stands for itself.
     async fn take(self: Arc<Self>, frame: Frame, arrived: Moment) -> Result<(), SessionError> {
         match frame.kind {
@@ -268,7 +264,7 @@ impl<E: Environment, H: PeerHandler<E>> Session<E, H> {
             | FrameKind::TransferLeader => {
                 let (group, request_id) = (frame.group, frame.request_id);
                 // A node that was removed may not know it yet, and stand for election.
-                let is_allowed = !self.is_guest || frame.kind == FrameKind::Request;
+                let is_allowed = !self.is_guest() || frame.kind == FrameKind::Request;
                 let begun = if is_allowed { self.begin(frame, arrived) } else { Err(Refusal::NotAllowed) };
                 if let Err(refusal) = begun {
                     self.refuse(group, request_id, refusal).await;
@@ -337,7 +333,7 @@ impl<E: Environment, H: PeerHandler<E>> Session<E, H> {
                 return Err(RemoteError::Refused(Refusal::Malformed));
             }
             let application_kind = payload.split_to(1)[0];
-            return match self.is_guest {
+            return match self.is_guest() {
                 true => handler.guest_call(self.from, group, application_kind, payload, deadline).await,
                 false => handler.call(self.from, group, application_kind, payload, deadline).await,
             };

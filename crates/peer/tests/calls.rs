@@ -10,8 +10,8 @@ use futures::future::join_all;
 use quorate_consensus::{GroupId, Member, NodeId};
 use quorate_environment::{Environment, TokioEnvironment};
 use quorate_peer::limits::{FRAME_PAYLOAD_BYTES_MAX, OUTBOX_BYTES_MAX, SESSION_REQUESTS_MAX, SILENCE_MAX};
-use quorate_peer::{CallDeadlines, CallError, DialError, NotSent, Peers, Refusal, Unknown};
-use support::{PATIENCE, TestNode, eventually, peers_of, request};
+use quorate_peer::{CallDeadlines, CallError, DialError, Gatekeeper, NotSent, Peers, Refusal, Unknown};
+use support::{Identity, PATIENCE, TestNode, eventually, peers_of, request};
 
 type Node = TestNode<TokioEnvironment>;
 
@@ -112,6 +112,20 @@ async fn a_refusal_of_the_application_is_certain() {
     let error = call(&peers, &node, request::REFUSE, b"", PATIENCE).await.expect_err("it is refused");
     assert_eq!(error, CallError::Refused { refusal: Refusal::Malformed });
     assert!(error.is_certainly_not_begun());
+}
+
+#[tokio::test]
+async fn a_node_that_is_removed_while_it_is_connected_is_a_guest_from_then_on() {
+    let environment = TokioEnvironment::new();
+    let (node, _directory) = start(&environment, 2).await;
+    let peers = peers_of(&environment, 1);
+    call(&peers, &node, request::ECHO, b"", PATIENCE).await.expect("an echo");
+    let dialing = Identity::new(1).introduction().node;
+    node.identity.1.lock().expect("no test panics with it").insert(dialing);
+    let error = call(&peers, &node, request::ECHO, b"", PATIENCE).await.expect_err("it is a guest");
+    assert_eq!(error, CallError::Refused { refusal: Refusal::NotAllowed });
+    assert_eq!(node.handler.calls_of(request::ECHO), 1);
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

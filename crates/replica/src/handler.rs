@@ -36,8 +36,11 @@ impl SnapshotCheck for ReceivedSnapshots {
 impl<E: Environment> PeerHandler<E> for Replica<E> {
     type Raft = GuardedRaft<E>;
 
+    /// None once this node has been removed: others may not know it yet, and its Raft has stopped.
     fn raft(&self, group: GroupId) -> Option<GuardedRaft<E>> {
-        (group == self.inner().group).then(|| self.inner().guarded_raft.clone())
+        let inner = self.inner();
+        let runs = group == inner.group && !inner.departed.is_cancelled();
+        runs.then(|| inner.guarded_raft.clone())
     }
 
     fn snapshot_check(&self) -> Arc<dyn SnapshotCheck> {

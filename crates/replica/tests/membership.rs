@@ -4,8 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
+use quorate_consensus::GroupId;
 use quorate_environment::{Environment, TokioEnvironment};
 use quorate_kv::{Command, Condition};
+use quorate_peer::PeerHandler;
 use quorate_replica::{
     Consistency, MemberChange, MemberError, MemberRole, MembersView, Replica, ReplicaOptions, RequestContext,
     Role, StartError, Wanted,
@@ -145,6 +147,7 @@ async fn a_leader_that_is_removed_hands_over_and_its_directory_does_not_start_ag
     put(&replicas[0], "after").await;
     let read = leaving.get(&context(&leaving), b"after", Consistency::STALE).await;
     assert!(read.is_err(), "a removed node serves nothing");
+    assert!(leaving.raft(GroupId::FIRST).is_none(), "others who have not heard of it are refused");
     leaving.shutdown().await;
     drop(leaving);
     let mut options = joining_options(root.path(), member, &view.members[0].peer_address);

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,7 +20,7 @@ use quorate_consensus::{
 };
 use quorate_environment::{Environment, Listener, Moment};
 use quorate_peer::{
-    Gatekeeper, Introduction, PeerHandler, Peers, RaftEndpoint, Refusal, RemoteError, Snapshot,
+    Gatekeeper, Hello, Introduction, PeerHandler, Peers, RaftEndpoint, Refusal, RemoteError, Snapshot,
     SnapshotCheck, serve,
 };
 use tokio::sync::{Semaphore, oneshot};
@@ -45,9 +45,9 @@ pub mod request {
     pub const REFUSE: u8 = 6;
 }
 
-/// The identity of a test node, and its gatekeeper.
+/// The identity of a test node, and its gatekeeper; with the nodes that it takes for guests.
 #[derive(Debug)]
-pub struct Identity(pub Mutex<Introduction>);
+pub struct Identity(pub Mutex<Introduction>, pub Mutex<BTreeSet<NodeId>>);
 
 impl Identity {
     /// Node `member` of cluster 7.
@@ -57,13 +57,17 @@ impl Identity {
             node: NodeId::new(member, 1_000 + member),
             member: Member::new(format!("node{member}:1"), ""),
         };
-        Arc::new(Self(Mutex::new(introduction)))
+        Arc::new(Self(Mutex::new(introduction), Mutex::default()))
     }
 }
 
 impl Gatekeeper for Identity {
     fn introduction(&self) -> Introduction {
         self.0.lock().unwrap().clone()
+    }
+
+    fn is_guest(&self, hello: &Hello) -> bool {
+        self.1.lock().unwrap().contains(&hello.from.node)
     }
 }
 
