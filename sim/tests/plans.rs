@@ -7,8 +7,58 @@ use quorate_sim::plan::{
     Broken, BrokenHow, Change, Fault, Job, OperationMix, Plan, PlannedChange, PlannedFault, Target, derive,
 };
 
-/// A plan of version 1 with a fault of every kind. It must stay readable: kept failures are such files.
+/// A plan from before members, clocks and store clients were planned. It must stay readable: kept failures are
+/// such files.
 const VERSION_1: &str = include_str!("data/plan-version-1.json");
+/// A plan in which all that has come since stands.
+const VERSION_1_MEMBERS: &str = include_str!("data/plan-version-1-members.json");
+
+const FAULTS: [&str; 20] = [
+    "clock drift",
+    "deafen",
+    "delay",
+    "disk full",
+    "failed sync",
+    "flipped bits",
+    "isolate",
+    "isolate leader",
+    "kill",
+    "kill leader",
+    "loss",
+    "mute",
+    "one way",
+    "pause",
+    "power loss",
+    "power loss of several",
+    "restart",
+    "slow disk",
+    "split",
+    "wall clock jump",
+];
+const JOBS: [&str; 7] = ["bank", "keeper", "lists", "past", "quota", "ranges", "sessions"];
+const CHANGES: [&str; 7] = ["join", "move", "promote", "remove", "replace", "transfer", "wipe"];
+
+fn faults(plans: impl IntoIterator<Item = Plan>) -> BTreeSet<&'static str> {
+    plans.into_iter().flat_map(|plan| plan.faults).map(|planned| planned.fault.name()).collect()
+}
+
+fn jobs(plans: impl IntoIterator<Item = Plan>) -> BTreeSet<&'static str> {
+    let clients = plans.into_iter().flat_map(|plan| plan.workload.store_clients);
+    let name = |job| match job {
+        Job::Lists { .. } => "lists",
+        Job::Bank { .. } => "bank",
+        Job::Ranges { .. } => "ranges",
+        Job::Sessions { .. } => "sessions",
+        Job::Past { .. } => "past",
+        Job::Keeper { .. } => "keeper",
+        Job::Quota { .. } => "quota",
+    };
+    clients.map(|client| name(client.job)).collect()
+}
+
+fn changes(plans: impl IntoIterator<Item = Plan>) -> BTreeSet<&'static str> {
+    plans.into_iter().flat_map(|plan| plan.changes).map(|planned| planned.change.name()).collect()
+}
 
 #[test]
 fn plans_of_version_1_are_read_and_written_unchanged() {
@@ -18,6 +68,26 @@ fn plans_of_version_1_are_read_and_written_unchanged() {
     assert_eq!(plan.faults[7].fault, Fault::Kill { target: Target::Leader });
     assert_eq!(plan.replica.log_segment_bytes, 128 << 10);
     assert_eq!(plan.to_json(), VERSION_1);
+}
+
+#[test]
+fn plans_of_version_1_with_members_are_read_and_written_unchanged() {
+    let plan = Plan::from_json(VERSION_1_MEMBERS).expect("is a plan");
+    assert_eq!((plan.members, plan.spares, plan.clocks.of(1).drift_ppm), (3, 2, -20_000));
+    assert_eq!(plan.replica.clock_drift_max_ppm, Some(25_000));
+    assert_eq!(plan.workload.clients[0].mix.get_lease, 7);
+    let transfer = Change::Transfer { to: Some(Target::Member(2)) };
+    let planned = PlannedChange { at_ms: 7_000, change: transfer, cut_after_ms: Some(150) };
+    assert_eq!(plan.changes[6], planned);
+    assert_eq!(plan.to_json(), VERSION_1_MEMBERS);
+}
+
+#[test]
+fn the_kept_plans_have_everything_that_can_be_planned() {
+    let plans = || [VERSION_1, VERSION_1_MEMBERS].map(|text| Plan::from_json(text).expect("is a plan"));
+    assert_eq!(faults(plans()), BTreeSet::from(FAULTS));
+    assert_eq!(jobs(plans()), BTreeSet::from(JOBS));
+    assert_eq!(changes(plans()), BTreeSet::from(CHANGES));
 }
 
 #[test]
@@ -42,54 +112,17 @@ fn what_a_seed_gives_can_be_run_and_survives_a_file() {
 
 #[test]
 fn a_few_seeds_see_every_kind_of_fault() {
-    let names: BTreeSet<&str> =
-        (0..50).flat_map(|seed| derive(seed).faults).map(|planned| planned.fault.name()).collect();
-    let all = [
-        "clock drift",
-        "deafen",
-        "delay",
-        "disk full",
-        "failed sync",
-        "flipped bits",
-        "isolate",
-        "isolate leader",
-        "kill",
-        "kill leader",
-        "loss",
-        "mute",
-        "one way",
-        "pause",
-        "power loss",
-        "power loss of several",
-        "restart",
-        "slow disk",
-        "split",
-        "wall clock jump",
-    ];
-    assert_eq!(names, BTreeSet::from(all));
+    assert_eq!(faults((0..50).map(derive)), BTreeSet::from(FAULTS));
 }
 
 #[test]
 fn a_few_seeds_see_every_kind_of_work() {
-    let jobs = (0..50).flat_map(|seed| derive(seed).workload.store_clients).map(|client| match client.job {
-        Job::Lists { .. } => "lists",
-        Job::Bank { .. } => "bank",
-        Job::Ranges { .. } => "ranges",
-        Job::Sessions { .. } => "sessions",
-        Job::Past { .. } => "past",
-        Job::Keeper { .. } => "keeper",
-        Job::Quota { .. } => "quota",
-    });
-    let all = ["bank", "keeper", "lists", "past", "quota", "ranges", "sessions"];
-    assert_eq!(jobs.collect::<BTreeSet<&str>>(), BTreeSet::from(all));
+    assert_eq!(jobs((0..50).map(derive)), BTreeSet::from(JOBS));
 }
 
 #[test]
 fn a_few_seeds_see_every_kind_of_change() {
-    let names: BTreeSet<&str> =
-        (0..100).flat_map(|seed| derive(seed).changes).map(|planned| planned.change.name()).collect();
-    let all = ["join", "move", "promote", "remove", "replace", "transfer", "wipe"];
-    assert_eq!(names, BTreeSet::from(all));
+    assert_eq!(changes((0..100).map(derive)), BTreeSet::from(CHANGES));
 }
 
 #[test]
