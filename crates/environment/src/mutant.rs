@@ -38,7 +38,7 @@ pub enum Mutant {
     PromotionBeforeCatchUp = 14,
     /// A leader that is to be removed goes on leading.
     LeaderIgnoresOwnRemoval = 15,
-    /// What a learner has on its disk counts as if a voter had it.
+    /// A node that is to stay a learner gets a vote, so that what it has on its disk counts.
     LearnerCountedInQuorum = 16,
     /// A cluster that is made from what is left of another keeps its identity.
     RecoveryKeepsOldIdentity = 17,
@@ -49,11 +49,13 @@ pub enum Mutant {
     TransferToLaggard = 20,
     /// A leader relies on its lease for as long as if all clocks ran at one rate.
     LeaseReadIgnoresDrift = 21,
+    /// A router repeats a write that it has sent and of which it does not know what became of it.
+    RouterRepeatsPlainWrite = 22,
 }
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Mutant; 20] = [
+    pub const ALL: [Mutant; 21] = [
         Mutant::StaleRead,
         Mutant::JoinRunningReadIndexRound,
         Mutant::AcknowledgeBeforeFlush,
@@ -74,6 +76,7 @@ impl Mutant {
         Mutant::AddressChangeBeforeCommit,
         Mutant::TransferToLaggard,
         Mutant::LeaseReadIgnoresDrift,
+        Mutant::RouterRepeatsPlainWrite,
     ];
 
     /// The mutant's name on the command line.
@@ -99,6 +102,7 @@ impl Mutant {
             Mutant::AddressChangeBeforeCommit => "address-change-before-commit",
             Mutant::TransferToLaggard => "transfer-to-laggard-loses-entries",
             Mutant::LeaseReadIgnoresDrift => "lease-read-ignores-drift",
+            Mutant::RouterRepeatsPlainWrite => "router-repeats-plain-write",
         }
     }
 

@@ -6,6 +6,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method};
 use quorate_api::query::{self, Parameters};
 use quorate_api::{CLUSTER_PATH, COMPACT_PATH, Consistency, DOCS_PATH, OPENAPI_PATH, SESSIONS_PATH, headers};
+use quorate_environment::mutant::{self, Mutant};
 
 /// Where a request is best passed to. Any other node will do, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +82,7 @@ fn kind(method: &Method, path: &str, headers: &HeaderMap) -> Kind {
         _ if headers.contains_key(headers::IDEMPOTENCY_KEY) => Kind::RepeatableWrite,
         // A session that nobody uses expires, and what is compacted stays so.
         Method::POST if path.starts_with(SESSIONS_PATH) || path == COMPACT_PATH => Kind::RepeatableWrite,
+        _ if mutant::active(Mutant::RouterRepeatsPlainWrite) => Kind::RepeatableWrite,
         _ => Kind::Write,
     }
 }
