@@ -13,6 +13,7 @@
 //! | [`cluster`] | the nodes, and what can be done to them |
 //! | [`nemesis`] | doing it |
 //! | [`operator`] | changing the members |
+//! | [`recovery`] | making a new cluster of what is left of one |
 //! | [`workload`] | the clients |
 //! | [`recorder`] | trace, history, and what nodes say of themselves |
 //! | [`oracles`] | what must hold, one file for each property |
@@ -50,6 +51,8 @@ pub mod plan;
 pub mod power_loss;
 #[cfg(madsim)]
 pub mod recorder;
+#[cfg(madsim)]
+pub mod recovery;
 #[cfg(madsim)]
 pub mod report;
 #[cfg(madsim)]

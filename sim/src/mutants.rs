@@ -24,6 +24,7 @@ use crate::oracles::store::{
     CURRENT_READS, EXACTLY_ONCE, READS_SHOW_THEIR_REVISION, STATES_ARE_OF_THE_LOG, WRITES_ARE_AS_TOLD,
 };
 use crate::oracles::votes::VOTES_ARE_KEPT;
+use crate::recovery::LEFTOVERS_STAY_ALONE;
 use crate::run::{INVARIANT_BROKEN, MEMBERS_SETTLE, REMOVED_NODES_STOP};
 
 /// A bug that can be put back. The state machine has a list of its own, since it knows of no environment.
@@ -126,7 +127,13 @@ fn properties_of_node(mutant: NodeMutant) -> &'static [&'static str] {
         NodeMutant::PromotionBeforeCatchUp => &[CAUGHT_UP_BEFORE_VOTING],
         NodeMutant::LeaderIgnoresOwnRemoval => &[MEMBERS_SETTLE],
         NodeMutant::AddressChangeBeforeCommit => &[MEMBERSHIPS_AGREE],
-        NodeMutant::RecoveryKeepsOldIdentity => &[MEMBERSHIPS_AGREE],
+        NodeMutant::RouterRepeatsPlainWrite => {
+            &[EXACTLY_ONCE, WRITES_ARE_AS_TOLD, LINEARIZABLE, REVISIONS_IN_ORDER]
+        }
+        // Nodes of two clusters take each other for their own.
+        NodeMutant::RecoveryKeepsOldIdentity => {
+            &[LEFTOVERS_STAY_ALONE, MEMBERSHIPS_AGREE, COMMITTED_ENTRIES_NEVER_CHANGE, INVARIANT_BROKEN]
+        }
         NodeMutant::LearnerCountedInQuorum => &[
             MEMBERS_SETTLE,
             ELECTED_BY_A_QUORUM,

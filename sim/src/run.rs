@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use madsim::time::{Instant, sleep};
@@ -28,6 +28,7 @@ use crate::panics;
 use crate::plan::Plan;
 use crate::power_loss;
 use crate::recorder::{NodeStatus, Recorder};
+use crate::recovery::Recovery;
 use crate::workload::{Client, Ended, StoreClient, Workload, client_machine, key_name};
 
 /// The property of a new cluster.
@@ -60,6 +61,8 @@ const LAST_REPLICATION: Duration = Duration::from_millis(500);
 const WATCH_INTERVAL: Duration = Duration::from_millis(50);
 /// The clients that look whether nodes serve have numbers above those that work.
 const PROBE: u64 = 100;
+/// Those that look whether a recovered cluster does have numbers above.
+const PROBE_OF_RECOVERED: u64 = 120;
 /// The client that restores settings then.
 const KEEPER: u64 = PROBE + 99;
 const PROBE_PATIENCE: Duration = Duration::from_secs(2);
@@ -82,7 +85,7 @@ pub fn run(plan: &Plan, directory: &Path, recorder: &Arc<Recorder>) -> Result<()
     let simulation = || {
         simulate(plan.seed, TIME_LIMIT, || async {
             // `None`: a violation has ended the run.
-            let _ = Run { plan, recorder, members: OnceLock::new() }.scenario(directory).await;
+            let _ = Run { plan, recorder, members: Mutex::default() }.scenario(directory).await;
         });
     };
     if let Err(panic) = catch_unwind(AssertUnwindSafe(simulation)) {
@@ -126,7 +129,7 @@ struct Run<'a> {
     plan: &'a Plan,
     recorder: &'a Arc<Recorder>,
     /// The members in the end.
-    members: OnceLock<Vec<u64>>,
+    members: Mutex<Option<Vec<u64>>>,
 }
 
 impl Run<'_> {
@@ -148,12 +151,13 @@ impl Run<'_> {
         self.settle(cluster).await?;
         self.restore_settings(cluster).await?;
         let mut keys: Vec<Vec<u8>> = (0..self.plan.workload.keys).map(key_name).collect();
-        keys.extend(self.serve(cluster).await?);
+        keys.extend(self.serve(cluster, PROBE).await?);
         self.complete_operations().await?;
         workload.finish().await;
         self.quiesce().await;
         self.converge().await?;
-        self.compare(cluster, &keys).await
+        self.compare(cluster, PROBE, &keys).await?;
+        self.recover(cluster, keys).await
     }
 
     fn say(&self, what: std::fmt::Arguments<'_>) {
@@ -184,7 +188,7 @@ impl Run<'_> {
 
     /// The members that are not broken for ever.
     fn sound_members(&self) -> Vec<u64> {
-        if let Some(members) = self.members.get() {
+        if let Some(members) = &*self.members.lock().expect("nothing panics under this lock") {
             return members.clone();
         }
         let is_sound =
@@ -244,7 +248,7 @@ impl Run<'_> {
                 (None, Some(view)) => {
                     let members: Vec<u64> = view.members.iter().map(|known| known.member).collect();
                     self.say(format_args!("the members are {members:?}"));
-                    self.members.set(members).expect("members settle once");
+                    *self.members.lock().expect("nothing panics under this lock") = Some(members);
                     return Some(());
                 }
                 (Some((property, what)), view) if Instant::now() >= deadline => {
@@ -328,13 +332,13 @@ impl Run<'_> {
     }
 
     /// Every sound node serves a write and a read. The keys that were written.
-    async fn serve(&self, cluster: &Cluster) -> Option<Vec<Vec<u8>>> {
+    async fn serve(&self, cluster: &Cluster, probe: u64) -> Option<Vec<Vec<u8>>> {
         let deadline = Instant::now() + SERVICE_LIMIT;
         let mut keys = Vec::new();
         for member in self.sound_members() {
             let key = format!("served-by-{member}").into_bytes();
-            let machine = client_machine(PROBE + member);
-            let mut client = self.probe(cluster, PROBE + member);
+            let machine = client_machine(probe + member);
+            let mut client = self.probe(cluster, probe + member);
             let (recorder, probe_key) = (self.recorder.clone(), key.clone());
             let served = machine.spawn(async move {
                 while Instant::now() < deadline && !recorder.has_violation() {
@@ -414,10 +418,10 @@ impl Run<'_> {
     }
 
     /// Reads every key linearizably, and in each sound node's own state.
-    async fn compare(&self, cluster: &Cluster, keys: &[Vec<u8>]) -> Option<()> {
+    async fn compare(&self, cluster: &Cluster, probe: u64, keys: &[Vec<u8>]) -> Option<()> {
         let members = self.sound_members();
-        let machine = client_machine(PROBE);
-        let mut client = self.probe(cluster, PROBE);
+        let machine = client_machine(probe);
+        let mut client = self.probe(cluster, probe);
         let (keys, recorder) = (keys.to_vec(), self.recorder.clone());
         let compared = machine.spawn(async move {
             let mut agreement = Agreement::default();
@@ -442,6 +446,23 @@ impl Run<'_> {
                 self.convict(SERVICE_RETURNS, format!("n{member} did not answer a read in the end"))
             }
         }
+    }
+}
+
+impl Run<'_> {
+    /// If the plan says so, a majority is lost. The cluster that is made of what is left does as the old one did.
+    async fn recover(&self, cluster: &Cluster, mut keys: Vec<Vec<u8>>) -> Option<()> {
+        let Some(plan) = self.plan.recovery else { return Some(()) };
+        let drift_ppm_max = self.plan.clocks.drift_ppm_max;
+        let recovered = Recovery::new(plan, cluster, self.recorder, drift_ppm_max).run().await?;
+        *self.members.lock().expect("nothing panics under this lock") = Some(recovered.members.clone());
+        keys.extend(self.serve(cluster, PROBE_OF_RECOVERED).await?);
+        keys.extend_from_slice(&recovered.lost_keys);
+        self.quiesce().await;
+        self.converge().await?;
+        self.compare(cluster, PROBE_OF_RECOVERED, &keys).await?;
+        recovered.judge(cluster, self.recorder).await;
+        Some(())
     }
 }
 

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use quorate_sim::plan::{
-    Broken, BrokenHow, Change, Fault, Job, OperationMix, Plan, PlannedChange, PlannedFault, Target, derive,
+    Broken, BrokenHow, Change, Fault, Job, OperationMix, Plan, PlannedChange, PlannedFault, RecoveryPlan,
+    Target, derive,
 };
 
 /// A plan from before members, clocks and store clients were planned. It must stay readable: kept failures are
@@ -142,6 +143,7 @@ fn clocks_and_changes_that_cannot_be_are_refused() {
         "nothing stays broken",
     );
     check_refused(|plan| plan.spares = 9, "9 spares");
+    check_refused(|plan| plan.recovery = Some(RecoveryPlan { choice: 1 }), "nothing stays broken");
 }
 
 #[track_caller]

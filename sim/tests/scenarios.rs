@@ -4,33 +4,45 @@
 //! files and a loss of power at the right moment is here.
 #![cfg(madsim)]
 
+use std::ops::RangeInclusive;
 use std::process::Command;
 
-use quorate_sim::plan::{Change, Fault, Plan, PlannedChange, PlannedFault, Target, derive};
+use quorate_sim::oracles::ages::CURRENT_WHEN_ASKED;
+use quorate_sim::plan::{
+    Change, Fault, Plan, PlannedChange, PlannedFault, RecoveryPlan, Target, derive, hunt_leases,
+};
 use serde_json::Value;
+
+const SEEDS: RangeInclusive<u64> = 1..=6;
+
+/// Runs the plan that `change` makes of a seed's plan. The report, and what was said besides.
+#[track_caller]
+fn run(seed: u64, change: impl Fn(&mut Plan)) -> (Value, String) {
+    let mut plan = derive(seed);
+    plan.faults.clear();
+    plan.changes.clear();
+    plan.broken_for_ever.clear();
+    plan.recovery = None;
+    change(&mut plan);
+    let machines = plan.machines();
+    plan.clocks.of_members.retain(|clock| clock.member <= machines);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("plan.json");
+    std::fs::write(&path, plan.to_json()).expect("write");
+    let program = env!("CARGO_BIN_EXE_quorate-sim");
+    let output = Command::new(program).arg("--plan").arg(&path).output().expect("the program can be started");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_ne!(output.status.code(), Some(2), "seed {seed}: the plan is refused: {stderr}");
+    let stdout = String::from_utf8(output.stdout).expect("a report is text");
+    let report = serde_json::from_str(stdout.lines().last().unwrap_or_default()).expect("a report");
+    (report, stderr)
+}
 
 /// Runs plans that `change` makes of a few seeds' plans, and demands that they pass.
 #[track_caller]
 fn check_passes(change: impl Fn(&mut Plan)) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    for seed in 1..=6 {
-        let mut plan = derive(seed);
-        plan.faults.clear();
-        plan.changes.clear();
-        plan.broken_for_ever.clear();
-        change(&mut plan);
-        let machines = plan.machines();
-        plan.clocks.of_members.retain(|clock| clock.member <= machines);
-        let path = folder.path().join("plan.json");
-        std::fs::write(&path, plan.to_json()).expect("write");
-        let program = env!("CARGO_BIN_EXE_quorate-sim");
-        let output =
-            Command::new(program).arg("--plan").arg(&path).output().expect("the program can be started");
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_ne!(output.status.code(), Some(2), "seed {seed}: the plan is refused: {stderr}");
-        let stdout = String::from_utf8(output.stdout).expect("a report is text");
-        let report: Value =
-            serde_json::from_str(stdout.lines().last().unwrap_or_default()).expect("a report");
+    for seed in SEEDS {
+        let (report, stderr) = run(seed, &change);
         assert_eq!(report["verdict"], "passed", "seed {seed}: {}\n{stderr}", report["evidence"]);
     }
 }
@@ -183,4 +195,46 @@ fn a_removed_node_finds_nobody_until_it_is_told_of_members() {
         Change::Move { target: Target::Member(2) },
         Change::Move { target: Target::Member(3) },
     ]);
+}
+
+/// Leaders lose their lease as their clocks are as slow as those of the others are fast: it holds while clocks
+/// are no more wrong than nodes are told.
+#[test]
+fn leases_hold_while_clocks_keep_their_bound() {
+    check_passes(|plan| {
+        plan.members = 3;
+        hunt_leases(plan);
+    });
+}
+
+/// The same with clocks that are wrong by more than nodes are told. Then there is nothing that a lease could
+/// rest on; if nobody saw that, nobody would see either that a lease is relied on for too long.
+#[test]
+fn leases_are_seen_to_break_when_clocks_do_not_keep_their_bound() {
+    let mut broken = 0;
+    for seed in SEEDS {
+        let (report, stderr) = run(seed, |plan| {
+            plan.members = 3;
+            hunt_leases(plan);
+            plan.replica.clock_drift_max_ppm = Some(1_000);
+        });
+        if report["verdict"] != "passed" {
+            assert_eq!(report["property"], CURRENT_WHEN_ASKED, "seed {seed}: {report}\n{stderr}");
+            broken += 1;
+        }
+    }
+    assert!(broken > 0, "nobody saw a lease break in {SEEDS:?}");
+}
+
+/// A majority is lost, and what is left of it turns up again when there is a new cluster without it.
+#[test]
+fn a_cluster_is_recovered_from_a_minority() {
+    check_passes(|plan| {
+        plan.members = 3 + 2 * (plan.seed % 2);
+        plan.workload.duration_ms = 5_000;
+        plan.workload.operations_min = 50;
+        plan.workload.clients.iter_mut().for_each(|client| client.home = None);
+        plan.workload.store_clients.iter_mut().for_each(|client| client.home = None);
+        plan.recovery = Some(RecoveryPlan { choice: plan.seed });
+    });
 }

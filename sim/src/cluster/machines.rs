@@ -3,8 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use quorate_storage::{Inspection, Recovered};
+
+use super::node::NodeSetup;
 use super::orders::{Obeyed, Order};
-use super::{Cluster, NodeState, peer_address};
+use super::{Cluster, NodeState, peer_address, remove_lock_files};
 use crate::power_loss;
 
 impl Cluster {
@@ -43,8 +46,14 @@ impl Cluster {
 
     /// Starts a node with an empty disk, to join the others.
     pub fn boot_to_join(&self, member: u64, stays_learner: bool) {
-        let others = self.members().filter(|other| *other != member && self.is_in_use(*other));
-        let join: Vec<String> = others.map(|other| self.peer_listen(other)).collect();
+        let others: Vec<u64> =
+            self.members().filter(|other| *other != member && self.is_in_use(*other)).collect();
+        self.boot_to_join_at(member, &others, stays_learner);
+    }
+
+    /// Starts a node with an empty disk, to join the cluster of which these are members.
+    pub fn boot_to_join_at(&self, member: u64, at: &[u64], stays_learner: bool) {
+        let join: Vec<String> = at.iter().map(|other| self.peer_listen(*other)).collect();
         let mut options = self.nodes[&member].setup.options();
         options.initial_cluster = Vec::new();
         options.join = join;
@@ -80,6 +89,40 @@ impl Cluster {
             options.join = join;
         }
         self.start_again(member).await;
+    }
+
+    /// What a node has that is down, as `quorate recover --inspect` tells.
+    pub async fn inspect(&self, member: u64) -> Inspection {
+        let setup = self.dead(member);
+        let storage = setup.options().storage.clone();
+        let inspected =
+            quorate_storage::inspect(setup.environment.clone(), setup.directory(), &storage).await;
+        inspected.expect("the directory of a node that was a member can be read")
+    }
+
+    /// Makes a new cluster of a node that is down, as `quorate recover --force` does.
+    pub async fn recover(&self, member: u64) -> Recovered {
+        let setup = self.dead(member);
+        let storage = setup.options().storage.clone();
+        let recovered =
+            quorate_storage::recover(setup.environment.clone(), setup.directory(), &storage).await;
+        recovered.expect("a cluster can be made of a node that was a member")
+    }
+
+    /// Starts a node of which a new cluster was made.
+    pub fn boot_recovered(&self, member: u64) {
+        let mut options = self.nodes[&member].setup.options();
+        options.initial_cluster = vec![(member, options.peer_listen.clone())];
+        options.join = Vec::new();
+        drop(options);
+        self.boot(member);
+    }
+
+    /// A node that is down, as a machine finds it on which nothing has run since.
+    fn dead(&self, member: u64) -> &NodeSetup {
+        let setup = &self.nodes[&member].setup;
+        remove_lock_files(setup.directory()).expect("the data directory can be listed");
+        setup
     }
 
     fn peer_listen(&self, member: u64) -> String {

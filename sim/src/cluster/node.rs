@@ -123,9 +123,11 @@ fn judge_failure(setup: &NodeSetup, failure: ReplicaFailure, errors_before: u64)
     let reason = reason.replace(&setup.directory().display().to_string(), "(data directory)");
     let disk_failed = power_loss::errors(setup.directory()) > errors_before;
     let is_refused = reason.contains(CANNOT_JOIN) && setup.refusal_expected.load(Ordering::Relaxed);
+    // One of a cluster that is no more finds another where it once joined.
+    let is_left_over = reason.contains(CANNOT_JOIN) && setup.recorder.disregards(setup.member);
     let is_excused = match is_damage {
         true => setup.damage_expected.load(Ordering::Relaxed),
-        false => disk_failed && setup.stops_excused.load(Ordering::Relaxed) || is_refused,
+        false => disk_failed && setup.stops_excused.load(Ordering::Relaxed) || is_refused || is_left_over,
     };
     if is_refused {
         setup.recorder.met("empty disks refused");

@@ -44,12 +44,14 @@ impl Operator {
         Err(why)
     }
 
-    /// Asks the next node.
+    /// Asks the next node, or whoever leads, in turn.
     async fn ask_once(&mut self, order: Order) -> Option<Obeyed> {
         let running: Vec<u64> = self.recorder.statuses().into_keys().collect();
         let position = self.turn.checked_rem(running.len() as u64)?;
+        let leader = self.recorder.leader().filter(|_| self.turn.is_multiple_of(2));
         self.turn += 1;
-        let order = self.cluster.order(running[position as usize], order, ORDER_TIMEOUT);
+        let member = leader.unwrap_or(running[position as usize]);
+        let order = self.cluster.order(member, order, ORDER_TIMEOUT);
         madsim::time::timeout(ORDER_TIMEOUT * 2, order).await.ok()?
     }
 

@@ -51,6 +51,11 @@ impl Entries {
         self.by_index.get(&index).map(|entry| entry.term)
     }
 
+    /// The last index at which an entry was applied; 0 if there is none.
+    pub fn last(&self) -> u64 {
+        self.by_index.last_key_value().map_or(0, |(index, _)| *index)
+    }
+
     /// How many entries were applied.
     pub fn count(&self) -> u64 {
         self.by_index.len() as u64

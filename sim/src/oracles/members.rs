@@ -141,6 +141,11 @@ impl Members {
         self.stands.insert(self.on(member), index);
     }
 
+    /// The index at which the state of the node on a machine stands, if it has said so.
+    pub fn stands_at(&self, member: u64) -> Option<u64> {
+        self.stands.get(&self.on(member)).copied()
+    }
+
     /// A member votes for a candidate, or accepts it as the leader.
     pub fn voted(&mut self, member: u64, term: u64, candidate: NodeName, leads: bool) {
         let voter = self.on(member);

@@ -70,6 +70,9 @@ fn check_changes(plan: &Plan) -> Result<(), String> {
     if !plan.changes.is_empty() && !plan.broken_for_ever.is_empty() {
         return Err("nothing stays broken where members change: it might be a majority".to_owned());
     }
+    if plan.recovery.is_some() && !plan.broken_for_ever.is_empty() {
+        return Err("nothing stays broken where a majority is lost in the end".to_owned());
+    }
     Ok(())
 }
 

@@ -6,9 +6,11 @@
 
 use super::derive_changes::changes;
 use super::derive_clocks::{clocks, put_clock_faults};
-use super::derive_leases::hunt_leases;
+use super::derive_gaps::put_gaps;
+use super::derive_leases::leases;
 use super::derive_store::store_clients;
 use super::dice::Dice;
+use super::recovery::recovery;
 use super::{
     Broken, BrokenHow, ClientPlan, DiskPlan, Fault, NetworkPlan, OperationMix, PLAN_VERSION, Plan,
     PlannedFault, ReplicaPlan, Target, WorkloadPlan,
@@ -31,6 +33,10 @@ const CHANGE_STREAM: u64 = u64::MAX - 4;
 const LEASE_STREAM: u64 = u64::MAX - 5;
 /// The dice of routers.
 const ROUTER_STREAM: u64 = u64::MAX - 6;
+/// The dice of recoveries.
+const RECOVERY_STREAM: u64 = u64::MAX - 7;
+/// The dice of gaps.
+const GAP_STREAM: u64 = u64::MAX - 8;
 /// How many seeds of a hundred have clients that go through a router.
 const ROUTED_PERCENT: u64 = 15;
 /// The least number of operations that a run must see answered.
@@ -54,12 +60,14 @@ pub fn derive(seed: u64) -> Plan {
     let disk = disk(&mut dice);
     let replica = replica(&mut dice, log_segment_bytes);
     let mut workload = workload(&mut dice, members, duration_ms);
+    put_gaps(&mut Dice::new(seed, GAP_STREAM), members, &workload, &mut faults);
     route(&mut Dice::new(seed, ROUTER_STREAM), &mut workload.clients);
     let mut store_dice = Dice::new(seed, STORE_STREAM);
     workload.store_clients = store_clients(&mut store_dice, members, workload.value_bytes_max);
     let mut broken_for_ever = broken(&mut dice, members);
-    if !changes.is_empty() {
-        // Which nodes are a minority in the end is not known.
+    let recovery = recovery(&mut Dice::new(seed, RECOVERY_STREAM), members);
+    if !changes.is_empty() || recovery.is_some() {
+        // Which nodes are a minority in the end is not known, or there is none to spare.
         broken_for_ever.clear();
     }
     let mut plan = Plan {
@@ -75,8 +83,9 @@ pub fn derive(seed: u64) -> Plan {
         broken_for_ever,
         faults,
         changes,
+        recovery,
     };
-    hunt_leases(&mut Dice::new(seed, LEASE_STREAM), &mut plan);
+    leases(&mut Dice::new(seed, LEASE_STREAM), &mut plan);
     plan
 }
 

@@ -49,7 +49,8 @@ pub(super) fn changes(dice: &mut Dice, members: u64, duration_ms: u64) -> (u64, 
             Kind::Move => Change::Move { target: target(dice, members) },
             Kind::Transfer => Change::Transfer { to: dice.chance(50).then(|| target(dice, members)) },
         };
-        let cut_after_ms = dice.chance(cut_percent).then(|| dice.range(0..=40));
+        // Half of the time nobody else hears of the change before.
+        let cut_after_ms = dice.chance(cut_percent).then(|| dice.range(0..=40).saturating_sub(20));
         changes.push(PlannedChange { at_ms, change, cut_after_ms });
         // A learner is there to be promoted.
         if matches!(change, Change::Join { learner: true, .. }) && dice.chance(70) {

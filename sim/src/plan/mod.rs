@@ -13,10 +13,12 @@ pub mod clocks;
 pub mod derive;
 mod derive_changes;
 mod derive_clocks;
+mod derive_gaps;
 mod derive_leases;
 mod derive_store;
 pub mod dice;
 pub mod faults;
+pub mod recovery;
 pub mod store_workload;
 pub mod workload;
 
@@ -25,7 +27,9 @@ use serde::{Deserialize, Serialize};
 pub use changes::{Change, PlannedChange};
 pub use clocks::{ClockPlan, ClocksPlan};
 pub use derive::derive;
+pub use derive_leases::hunt_leases;
 pub use faults::{Fault, PlannedFault, Target};
+pub use recovery::{RecoveryPlan, VOTERS_MIN};
 pub use store_workload::{Job, SettingPlan, StoreClientPlan};
 pub use workload::{ClientPlan, OperationMix, WorkloadPlan};
 
@@ -64,6 +68,9 @@ pub struct Plan {
     pub changes: Vec<PlannedChange>,
     /// What stays broken when the rest is healed: a minority.
     pub broken_for_ever: Vec<Broken>,
+    /// Whether in the end a majority is lost, and how. Plans from before there was such do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<RecoveryPlan>,
 }
 
 /// The latency of a message, drawn evenly.

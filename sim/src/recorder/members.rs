@@ -7,10 +7,11 @@ use crate::oracles::NodeName;
 use crate::oracles::members::Membership;
 
 /// Every change of members that is counted: many seeds together have to meet all of them.
-pub(super) const CHANGES: [&str; 13] = [
+pub(super) const CHANGES: [&str; 14] = [
     "addresses changed",
     "changes refused",
     "changes while the leader was cut off",
+    "clusters recovered",
     "disks wiped and replaced",
     "empty disks refused",
     "leaders removed",
@@ -32,8 +33,22 @@ impl Recorder {
     /// The disk of a member's machine has been wiped.
     pub fn wiped(&self, member: u64) {
         let mut seen = self.seen();
+        seen.disregarded.remove(&member);
         seen.members.wiped(member);
         seen.served.forget(member);
+    }
+
+    /// From now on nothing counts that `member` says, until its disk is wiped: it belongs to a cluster that is
+    /// looked at no more.
+    pub fn disregard(&self, member: u64) {
+        let mut seen = self.seen();
+        seen.statuses.remove(&member);
+        seen.disregarded.insert(member);
+    }
+
+    /// Whether a member belongs to a cluster that is looked at no more.
+    pub fn disregards(&self, member: u64) -> bool {
+        self.seen().disregarded.contains(&member)
     }
 
     /// The node on a machine, as it has said itself.

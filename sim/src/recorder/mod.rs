@@ -92,6 +92,8 @@ struct Seen {
     statuses: BTreeMap<u64, NodeStatus>,
     /// Members whose power is gone: what their last instructions say does not count.
     silenced: BTreeSet<u64>,
+    /// Members of another cluster than the one that is looked at.
+    disregarded: BTreeSet<u64>,
     violations: Vec<Violation>,
     faults: BTreeMap<(&'static str, Installed), u64>,
     last_time_ns: u64,
@@ -148,6 +150,7 @@ impl Recorder {
                 answered: 0,
                 statuses: BTreeMap::new(),
                 silenced: BTreeSet::new(),
+                disregarded: BTreeSet::new(),
                 violations: Vec::new(),
                 faults: BTreeMap::new(),
                 last_time_ns: 0,
@@ -225,7 +228,7 @@ impl Recorder {
     pub fn fact(&self, member: u64, fact: Fact<'_>) {
         let now_ns = self.now_ns();
         let mut seen = self.seen();
-        if !seen.silenced.contains(&member) {
+        if seen.is_heard(member) {
             seen.fact(now_ns, member, fact);
         }
     }
@@ -234,7 +237,7 @@ impl Recorder {
     pub fn status(&self, member: u64, status: NodeStatus) {
         let now_ns = self.now_ns();
         let mut seen = self.seen();
-        if seen.silenced.contains(&member) {
+        if !seen.is_heard(member) {
             return;
         }
         let before = seen.statuses.insert(member, status);
@@ -357,6 +360,17 @@ impl Recorder {
         }
     }
 
+    /// The last index that any node has applied; 0 if none has.
+    pub fn last_applied(&self) -> u64 {
+        self.seen().entries.last()
+    }
+
+    /// Whether the node on a machine has applied all that any node has.
+    pub fn has_applied_all(&self, member: u64) -> bool {
+        let seen = self.seen();
+        seen.members.stands_at(member) == Some(seen.entries.last())
+    }
+
     /// How many operations have been answered.
     pub fn answered(&self) -> u64 {
         self.seen().answered
@@ -402,6 +416,11 @@ impl Recorder {
 }
 
 impl Seen {
+    /// Whether what a member says counts.
+    fn is_heard(&self, member: u64) -> bool {
+        !self.silenced.contains(&member) && !self.disregarded.contains(&member)
+    }
+
     fn say(&mut self, now_ns: u64, who: fmt::Arguments<'_>, what: fmt::Arguments<'_>) {
         self.last_time_ns = self.last_time_ns.max(now_ns);
         self.trace.say(now_ns, who, what);
