@@ -80,6 +80,7 @@ fn plans_of_version_1_with_members_are_read_and_written_unchanged() {
     let transfer = Change::Transfer { to: Some(Target::Member(2)) };
     let planned = PlannedChange { at_ms: 7_000, change: transfer, cut_after_ms: Some(150) };
     assert_eq!(plan.changes[6], planned);
+    assert_eq!(plan.recovery, Some(RecoveryPlan { choice: u64::MAX }));
     assert_eq!(plan.to_json(), VERSION_1_MEMBERS);
 }
 
