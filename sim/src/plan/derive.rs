@@ -4,7 +4,7 @@
 //! everything happens a little is a run in which nothing happens enough; half of the kinds, chosen
 //! anew for each seed, reach combinations that all of them together never would.
 
-use super::derive_changes::changes;
+use super::derive_changes::{changes, network_of};
 use super::derive_clocks::{clocks, put_clock_faults};
 use super::derive_gaps::put_gaps;
 use super::derive_leases::leases;
@@ -56,7 +56,7 @@ pub fn derive(seed: u64) -> Plan {
     let (spares, changes) = changes(&mut Dice::new(seed, CHANGE_STREAM), members, duration_ms);
     let clocks = clocks(&mut clock_dice, members + spares);
     put_clock_faults(&mut clock_dice, (members, duration_ms), &clocks, &mut faults);
-    let network = network(&mut dice);
+    let network = network_of(&changes, network(&mut dice));
     let disk = disk(&mut dice);
     let replica = replica(&mut dice, log_segment_bytes);
     let mut workload = workload(&mut dice, members, duration_ms);

@@ -1,7 +1,7 @@
 //! From a seed to what an operator does to the members. Kinds of changes are switched on and off, as faults are.
 
 use super::dice::Dice;
-use super::{Change, PlannedChange, Target};
+use super::{Change, NetworkPlan, PlannedChange, Target};
 
 /// More machines than these cost too much.
 const MACHINES_MAX: u64 = 7;
@@ -10,6 +10,12 @@ const LAST_BEFORE_END_MS: u64 = 5_000;
 
 /// A leader is to be removed so shortly before the end that often nothing else can take leadership off it.
 const LAST_REMOVAL_BEFORE_END_MS: u64 = 2_000;
+
+/// A leader writes a change down when it has asked whether it still leads. In the [`SLOW_NETWORK`] it is cut off about
+/// then: often when it has the change, and nobody else has.
+const CUT_AFTER_MS: u64 = 20;
+/// So slow that there is time between a leader's having a change and anybody else's.
+const SLOW_NETWORK: NetworkPlan = NetworkPlan { latency_min_us: 5_000, latency_max_us: 15_000 };
 
 /// Kinds of changes that a seed switches on and off together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +40,7 @@ pub(super) fn changes(dice: &mut Dice, members: u64, duration_ms: u64) -> (u64, 
         kinds.push(dice.pick(&KINDS));
     }
     let spares = dice.range(1..=2).min(MACHINES_MAX - members);
-    let (cut_percent, struck_percent) = (dice.pick(&[0, 30]), dice.pick(&[0, 50]));
+    let (cut_percent, struck_percent) = (dice.pick(&[0, 50]), dice.pick(&[0, 50]));
     let mut changes = Vec::new();
     let mut at_ms = dice.range(1_000..=4_000);
     while at_ms + LAST_BEFORE_END_MS < duration_ms && changes.len() < 7 {
@@ -49,8 +55,7 @@ pub(super) fn changes(dice: &mut Dice, members: u64, duration_ms: u64) -> (u64, 
             Kind::Move => Change::Move { target: target(dice, members) },
             Kind::Transfer => Change::Transfer { to: dice.chance(50).then(|| target(dice, members)) },
         };
-        // Half of the time nobody else hears of the change before.
-        let cut_after_ms = dice.chance(cut_percent).then(|| dice.range(0..=40).saturating_sub(20));
+        let cut_after_ms = dice.chance(cut_percent).then(|| CUT_AFTER_MS + dice.range(0..=40) / 2);
         changes.push(PlannedChange { at_ms, change, cut_after_ms });
         // A learner is there to be promoted.
         if matches!(change, Change::Join { learner: true, .. }) && dice.chance(70) {
@@ -69,6 +74,11 @@ pub(super) fn changes(dice: &mut Dice, members: u64, duration_ms: u64) -> (u64, 
         });
     }
     (spares, changes)
+}
+
+/// The network of a seed with these changes, which would be `usual` without them.
+pub(super) fn network_of(changes: &[PlannedChange], usual: NetworkPlan) -> NetworkPlan {
+    if changes.iter().any(|planned| planned.cut_after_ms.is_some()) { SLOW_NETWORK } else { usual }
 }
 
 fn join(dice: &mut Dice, machines: u64, struck_percent: u64) -> Change {
