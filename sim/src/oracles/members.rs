@@ -219,8 +219,9 @@ impl Members {
 
     /// A linearizable read that was sent to a machine at `invoked_ns` has been answered.
     pub fn read(&self, member: u64, invoked_ns: u64) -> Judgement {
-        let node = self.on(member);
-        match self.removed_ns.get(&node) {
+        // Where a disk has just been wiped, the answer is of the node before, and was under way.
+        let Some(node) = self.running.get(&member) else { return Ok(()) };
+        match self.removed_ns.get(node) {
             Some(removed_ns) if removed_ns + READ_GRACE_NS < invoked_ns => {
                 let (removed, invoked) = (seconds(*removed_ns), seconds(invoked_ns));
                 let evidence = format!("{node} was removed by {removed}, and answered a read of {invoked}");
@@ -357,5 +358,7 @@ mod tests {
         assert_eq!(members.read(4, 21), Ok(()), "it was let in before");
         assert_eq!(property(members.read(4, READ_GRACE_NS + 21)), NO_READS_OF_REMOVED);
         assert_eq!(members.read(3, READ_GRACE_NS + 21), Ok(()));
+        members.wiped(4);
+        assert_eq!(members.read(4, READ_GRACE_NS + 21), Ok(()), "nobody is there yet");
     }
 }
