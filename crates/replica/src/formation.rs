@@ -140,9 +140,7 @@ impl<E: Environment> Formation<E> {
         if self.directory.cluster_id().is_none() {
             let mut id = [0; 16];
             self.environment.fill_random(&mut id);
-            self.directory
-                .bind_cluster(ClusterId(id))
-                .map_err(|error| format!("cannot write down the cluster's ID: {error}"))?;
+            self.gate.bind(ClusterId(id))?;
         }
         let count = nodes.len();
         self.raft.initialize(nodes).await.map_err(|error| format!("raft cannot be initialised: {error}"))?;

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use quorate_consensus::{ClusterId, Member, NodeId, StoredMembership};
 use quorate_peer::{Gatekeeper, Hello, Introduction, Reject, RejectCode, Welcome, check};
-use quorate_storage::DataDirectory;
+use quorate_storage::{DataDirectory, OpenError};
 
 use crate::membership::Contacts;
+use crate::replica::Breakdown;
 
 /// See [`crate::formation`] for the protocol that this is the answering half of.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub(crate) struct Gate {
     /// addresses have all changed can be started again.
     configured: BTreeMap<u64, String>,
     contacts: Mutex<Contacts>,
+    breakdown: Breakdown,
 }
 
 impl Gate {
@@ -26,8 +28,9 @@ impl Gate {
         directory: Arc<DataDirectory>,
         member: Member,
         configured: BTreeMap<u64, String>,
+        breakdown: Breakdown,
     ) -> Self {
-        Self { directory, member, configured, contacts: Mutex::default() }
+        Self { directory, member, configured, contacts: Mutex::default(), breakdown }
     }
 
     /// Where clients reach `node`, which the membership says is at `url`. A node that has been started with
@@ -78,13 +81,22 @@ impl Gate {
         self.contacts.lock().expect("no code panics while it holds the contacts")
     }
 
-    /// Binds the directory to a cluster, durably.
+    /// Binds the directory to a cluster, durably. If that fails the node stops, as it does with every write that
+    /// does not reach the disk: it is not tried again, because the system may take the next try for a success.
+    pub(crate) fn bind(&self, cluster: ClusterId) -> Result<(), String> {
+        self.directory.bind_cluster(cluster).map_err(|error| {
+            let reason = format!("cannot write down the cluster's ID: {error}");
+            // Two clusters may have asked at once.
+            if !matches!(error, OpenError::OtherCluster { .. }) {
+                self.breakdown.report(&reason);
+            }
+            reason
+        })
+    }
+
     fn adopt(&self, cluster: ClusterId, by: &Introduction) -> Result<(), Reject> {
-        self.directory.bind_cluster(cluster).map_err(|error| Reject {
-            code: RejectCode::NotNow,
-            message: format!("cannot write down the cluster's ID: {error}"),
-            by: by.clone(),
-        })?;
+        let reject = |message| Reject { code: RejectCode::NotNow, message, by: by.clone() };
+        self.bind(cluster).map_err(reject)?;
         tracing::info!(%cluster, node = %by.node, "this node is now part of a cluster");
         Ok(())
     }
@@ -140,6 +152,7 @@ impl Gatekeeper for Gate {
 mod tests {
     use quorate_consensus::Membership;
     use quorate_environment::TokioEnvironment;
+    use quorate_peer::Lane;
 
     use super::*;
 
@@ -156,7 +169,7 @@ mod tests {
         let directory =
             DataDirectory::open(&TokioEnvironment::new(), root.path(), 1).expect("a new directory");
         let own = Member::new("own:1", "http://own:1");
-        let gate = Gate::new(Arc::new(directory), own, BTreeMap::new());
+        let gate = Gate::new(Arc::new(directory), own, BTreeMap::new(), Breakdown::default());
         let me = gate.introduction().node;
         assert_eq!(gate.client_url_of(me, LOGGED), "http://own:1");
 
@@ -171,6 +184,24 @@ mod tests {
         assert_eq!(gate.client_url_of(second, LOGGED), LOGGED, "another has taken its place");
     }
 
+    /// Found by the simulator (seed 292): the node refused the connection and went on.
+    #[test]
+    fn a_node_that_cannot_write_down_its_cluster_stops() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let path = root.path().join("data");
+        let directory = DataDirectory::open(&TokioEnvironment::new(), &path, 1).expect("a new directory");
+        let breakdown = Breakdown::default();
+        let own = Member::new("own:1", "");
+        let gate = Gate::new(Arc::new(directory), own, BTreeMap::new(), breakdown.clone());
+        std::fs::remove_dir_all(&path).expect("the directory can be removed");
+        let mut leader = introduction(NodeId::new(2, 7), "");
+        leader.cluster = ClusterId([1; 16]);
+        let me = gate.introduction();
+        let reject =
+            gate.welcome(&Hello::new(leader, me.node, Lane::Control)).expect_err("it has no place for it");
+        assert_eq!((reject.code, breakdown.is_reported()), (RejectCode::NotNow, true));
+    }
+
     #[test]
     fn others_are_wherever_anybody_has_ever_said() {
         let root = tempfile::tempdir().expect("a temporary directory");
@@ -178,7 +209,8 @@ mod tests {
             DataDirectory::open(&TokioEnvironment::new(), root.path(), 1).expect("a new directory");
         let configured = [(1, "own:1"), (2, "second:1"), (3, "third:1")];
         let configured = configured.map(|(member, address)| (member, address.to_owned()));
-        let gate = Gate::new(Arc::new(directory), Member::new("own:1", ""), configured.into_iter().collect());
+        let (own, configured) = (Member::new("own:1", ""), configured.into_iter().collect());
+        let gate = Gate::new(Arc::new(directory), own, configured, Breakdown::default());
         let (me, second, fourth) = (gate.introduction().node, NodeId::new(2, 7), NodeId::new(4, 7));
         let nodes = [(me, "own:0"), (second, "second:2"), (fourth, "fourth:1")];
         let nodes: BTreeMap<_, _> =

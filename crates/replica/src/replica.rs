@@ -67,10 +67,11 @@ pub(crate) struct Inner<E: Environment> {
     pub(crate) departed: CancellationToken,
 }
 
-/// Why the node cannot go on, noticed outside of the storage: a damaged record, or Raft has stopped.
-#[derive(Debug, Default)]
+/// Why the node cannot go on, noticed outside of the storage: a damaged record, Raft has stopped, or its identity
+/// could not be written. Clones are of the same node.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Breakdown {
-    found: OnceLock<String>,
+    found: Arc<OnceLock<String>>,
     told: CancellationToken,
 }
 
@@ -79,6 +80,12 @@ impl Breakdown {
         // The first one is reason enough to stop.
         let _ = self.found.set(reason.to_owned());
         self.told.cancel();
+    }
+
+    /// Whether the node cannot go on.
+    #[cfg(test)]
+    pub(crate) fn is_reported(&self) -> bool {
+        self.told.is_cancelled()
     }
 
     async fn found(&self) -> String {

@@ -52,8 +52,9 @@ pub(crate) async fn start<E: Environment>(
     let NodeId { member, incarnation } = directory.node_id();
     environment.witness(|| Some(Fact::Opened { member, incarnation }));
     let member = Member::new(own_peer_address, options.client_url.clone());
-    let gate =
-        Arc::new(Gate::new(directory.clone(), member, options.initial_cluster.iter().cloned().collect()));
+    let breakdown = Breakdown::default();
+    let configured = options.initial_cluster.iter().cloned().collect();
+    let gate = Arc::new(Gate::new(directory.clone(), member, configured, breakdown.clone()));
     let shutdown = CancellationToken::new();
     let peers = Peers::new(environment.clone(), gate.clone());
     let repairer = Repairer {
@@ -107,7 +108,7 @@ pub(crate) async fn start<E: Environment>(
         upkeep: UpkeepCounters::default(),
         leaving: CancellationToken::new(),
         shutdown: shutdown.clone(),
-        breakdown: Breakdown::default(),
+        breakdown,
         departed: CancellationToken::new(),
         environment: environment.clone(),
         options: options.clone(),
