@@ -22,11 +22,26 @@ impl Operator {
     /// Asks for a change until it is written down, or refused for good. With `insists` also a refusal is
     /// followed by another attempt, while patience lasts.
     pub(super) async fn ask(&mut self, order: Order, insists: bool) -> Result<MembersView, Skipped> {
+        let answered = self.ask_unless(order, insists, |_| false).await?;
+        Ok(answered.expect("there was no other end"))
+    }
+
+    /// The same, but an order of which nobody said what became of it is not given again when it is done. Gives
+    /// nothing then.
+    pub(super) async fn ask_unless(
+        &mut self,
+        order: Order,
+        insists: bool,
+        is_done: impl Fn(&Self) -> bool,
+    ) -> Result<Option<MembersView>, Skipped> {
         let deadline = Instant::now() + PATIENCE;
         let mut why = "nobody answers";
         while Instant::now() < deadline {
+            if is_done(self) {
+                return Ok(None);
+            }
             match self.ask_once(order).await {
-                Some(Ok(view)) => return Ok(view),
+                Some(Ok(view)) => return Ok(Some(view)),
                 Some(Err(error)) => {
                     self.say(format_args!("{order:?} is answered: {error}"));
                     if is_refusal(&error) {

@@ -148,8 +148,9 @@ impl Operator {
     }
 
     async fn replace_wiped(&mut self, member: u64) -> Result<(), Skipped> {
-        self.ask(Order::Change(MemberChange::Replace { old: member, new: member, force: false }), true)
-            .await?;
+        let order = Order::Change(MemberChange::Replace { old: member, new: member, force: false });
+        let votes = |operator: &Self| operator.recorder.is_voter(operator.recorder.node_on(member));
+        self.ask_unless(order, true, votes).await?;
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline && !self.recorder.has_violation() {
             if self.cluster.has_stopped(member) {

@@ -86,6 +86,8 @@ pub struct Members {
     wiped: BTreeSet<NodeName>,
     /// The index at which each node's state stands.
     stands: BTreeMap<NodeName, u64>,
+    /// The index of the newest membership in each node's log, which therefore reaches that far.
+    goes_by: BTreeMap<NodeName, u64>,
     /// Who voted for whom in each term.
     granted: BTreeMap<(u64, NodeName), BTreeSet<NodeName>>,
     /// The leaders, with those who had voted for them by then.
@@ -169,6 +171,8 @@ impl Members {
         membership: Membership,
         entry_term: Option<u64>,
     ) -> Judgement {
+        let reaches = self.goes_by.entry(self.on(member)).or_default();
+        *reaches = index.max(*reaches);
         if let Some((known, first, _)) = self.shown.get(&index)
             && *known != membership
         {
@@ -207,8 +211,10 @@ impl Members {
             .flatten()
             .filter(|node| !before.votes(**node) && **node == self.on(node.member));
         for node in promoted {
-            let behind = index.saturating_sub(self.stands.get(node).copied().unwrap_or(0));
-            if behind > BEHIND_MAX || !self.stands.contains_key(node) {
+            // One that has all entries and was struck before it could apply any has caught up.
+            let reaches = self.stands.get(node).max(self.goes_by.get(node));
+            let behind = index.saturating_sub(reaches.copied().unwrap_or(0));
+            if behind > BEHIND_MAX || reaches.is_none() {
                 let evidence =
                     format!("{node} becomes a voter at index {index}, and is {behind} entries behind");
                 return Err(Violation::new(CAUGHT_UP_BEFORE_VOTING, evidence));

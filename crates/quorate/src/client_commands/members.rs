@@ -34,8 +34,22 @@ pub async fn member(arguments: MemberArguments) -> Result<(), CommandError> {
         MemberCommand::Replace { old, new, force, patience, connection } => {
             let output = connection.output;
             let client = client(connection)?;
-            let members = client.replace_member(old, new, force).await?;
-            print_when(&client, members, Goal::Replaced { old, new }, patience, output).await
+            let goal = Goal::Replaced { old, new };
+            let members = match client.replace_member(old, new, force).await {
+                // Under its own number it cannot be seen from the outside whether it was done before.
+                Err(error) if old == new && error.code() == Some(ErrorCode::MemberExists) => {
+                    let members = client.members().await?;
+                    if !goal.is_reached(&members) {
+                        return Err(error.into());
+                    }
+                    eprintln!(
+                        "member {new} has a vote and its node answers: there is nothing left to replace"
+                    );
+                    members
+                }
+                answered => answered?,
+            };
+            print_when(&client, members, goal, patience, output).await
         }
         MemberCommand::Remove { member, force, patience, connection } => {
             let output = connection.output;

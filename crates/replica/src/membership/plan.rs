@@ -146,6 +146,10 @@ fn replace(old: u64, new: u64, force: bool, situation: &Situation) -> Result<Pla
     };
     let wanted = Wanted::Replacement(replaced);
     let change = match replacement {
+        None if !force && waits_for_silence(old, new, situation) => {
+            let reason = "its node answers, so that it has been replaced already, or has to be stopped first";
+            return Err(exists(new, reason));
+        }
         None => add_node(NodeId::unclaimed(new), Member::unclaimed(wanted)),
         Some((_, known)) if known.wanted == wanted => return Ok(None),
         // The swap is done.
@@ -168,6 +172,15 @@ fn replace(old: u64, new: u64, force: bool, situation: &Situation) -> Result<Pla
         check_quorum(situation, &left, 1, "replacing it")?;
     }
     Ok(Some(change))
+}
+
+/// Whether a node is to be replaced under its own number, and still answers. Two nodes of that number cannot both be
+/// meant to run: either the old one was stopped a moment ago, and will fall silent, or the replacement was done before
+/// and is asked for once more, and must not throw the new node out again.
+pub(crate) fn waits_for_silence(old: u64, new: u64, situation: &Situation) -> bool {
+    let mut nodes = situation.with_number(old);
+    let (only, others) = (nodes.next(), nodes.next());
+    old == new && others.is_none() && only.is_some_and(|(node, _)| situation.is_reachable(node))
 }
 
 /// The node that has the number, if one has.
@@ -334,5 +347,20 @@ mod tests {
         let joined = begun.changed(plan(&join(new, true), &begun).expect("allowed").expect("a change"));
         assert_eq!(wanted(&joined, new), Some(Wanted::Replacement(node(3))));
         assert_eq!(planned(replace, &joined), Ok(None));
+    }
+
+    /// Found by the simulator (seed 579): the second of two attempts threw out the node that the first had let in.
+    #[test]
+    fn a_node_that_answers_is_not_replaced_under_its_own_number() {
+        let done = situation(vec![voter(1), voter(2), voter(3)]);
+        let replace = |force| MemberChange::Replace { old: 3, new: 3, force };
+        let refused = planned(replace(false), &done);
+        assert!(matches!(refused, Err(MemberError::Exists { member: 3, .. })), "{refused:?}");
+        assert_eq!(
+            wanted(&after(replace(true), &done), NodeId::unclaimed(3)),
+            Some(Wanted::Replacement(node(3)))
+        );
+        let leader_itself = MemberChange::Replace { old: 1, new: 1, force: false };
+        assert!(planned(leader_itself, &done).is_err());
     }
 }

@@ -21,7 +21,7 @@ use quorate_peer::CallDeadlines;
 
 use super::change::{MemberChange, MemberRequest};
 use super::error::MemberError;
-use super::plan::plan;
+use super::plan::{plan, waits_for_silence};
 use super::situation::{Contact, Situation};
 use super::view::MembersView;
 use super::wire::{ForwardedMemberRequest, MemberReply};
@@ -208,6 +208,11 @@ impl<E: Environment> Replica<E> {
             let change = match plan(request, &situation) {
                 Ok(Some(change)) => change,
                 Ok(None) => return Ok(Ok(self.members())),
+                // A node that was stopped a moment ago counts as one that answers for a while.
+                Err(_) if self.may_fall_silent(request, &situation, context.deadline) => {
+                    inner.environment.sleep(RETRY_DELAY).await;
+                    continue;
+                }
                 Err(refused) => return Ok(Err(refused)),
             };
             tracing::info!(?request, request_id = %format_args!("{:016x}", context.request_id), "changing the members as asked");
@@ -223,6 +228,13 @@ impl<E: Environment> Replica<E> {
                 return Ok(Err(MemberError::InProgress { reason, retry_after: RETRY_AFTER }));
             }
         }
+    }
+
+    /// Whether the request waits for a node to fall silent, and may see it in time.
+    fn may_fall_silent(&self, request: &MemberRequest, situation: &Situation, deadline: Moment) -> bool {
+        let MemberRequest::Change(MemberChange::Replace { old, new, .. }) = request else { return false };
+        let is_in_time = self.inner().environment.now() + 2 * RETRY_DELAY < deadline;
+        is_in_time && waits_for_silence(*old, *new, situation)
     }
 
     /// One attempt on another node, which leads.
