@@ -20,7 +20,7 @@ pub const RUNTIME_FEATURES: [&str; 8] =
     ["full", "fs", "net", "process", "rt", "rt-multi-thread", "signal", "time"];
 
 /// The table of ARCHITECTURE.md, bottom up. Changing it is changing the architecture.
-pub const TABLE: [Place; 14] = [
+pub const TABLE: [Place; 15] = [
     Place {
         name: "quorate-environment",
         ours: &[],
@@ -116,6 +116,12 @@ pub const TABLE: [Place; 14] = [
         ours: &[],
         not: &["axum", "heed", "hyper", "openraft", "reqwest", "tokio"],
         runtime: false,
+    },
+    Place {
+        name: "quorate-runner",
+        ours: &["quorate-jepsen"],
+        not: &["axum", "heed", "openraft"],
+        runtime: true,
     },
     Place {
         name: "quorate-sim",

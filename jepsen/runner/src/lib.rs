@@ -1,0 +1,16 @@
+//! Real `quorate serve` processes, real sockets and disks, faults from outside, and clients whose histories are
+//! judged by the checker.
+//!
+//! The simulator proves the code above the seams; this proves the seams, the kernel's behaviour, and the binary as it
+//! is shipped. Nothing of the product is linked in here: nodes are processes, and the clients speak HTTP by
+//! themselves, so that an error in the product's own client cannot hide one in the store.
+//!
+//! | Module | What it holds |
+//! |---|---|
+//! | [`fault`] | what was done to the cluster, when, and whether it was done at all |
+//! | [`run_clock`] | the one clock of a run, by which faults and operations are told |
+//! | [`error`] | failures of the harness itself, which are never verdicts |
+
+pub mod error;
+pub mod fault;
+pub mod run_clock;
