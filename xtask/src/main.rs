@@ -7,6 +7,7 @@
 
 mod bench;
 mod cargo;
+mod docs;
 mod docs_test;
 mod error;
 mod jepsen;
@@ -44,6 +45,8 @@ enum Command {
     Sim(sim::Arguments),
     /// Check histories of concurrent clients, of this store or any other.
     Jepsen(jepsen::Arguments),
+    /// Make one site of all pages, with every link checked.
+    Docs(docs::Arguments),
     /// Run the commands of the documents on real processes, and compare what they print.
     DocsTest(docs_test::Arguments),
     /// Measure.
@@ -69,6 +72,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::Sim(arguments) => sim::run(&workspace, &arguments)?,
         // Its exit codes are verdicts.
         Command::Jepsen(arguments) => return Ok(jepsen::run(&workspace, &arguments)),
+        Command::Docs(arguments) => docs::run(&workspace, &arguments)?,
         Command::DocsTest(arguments) => docs_test::run(&workspace, &arguments)?,
         Command::Bench(arguments) => bench::run(&workspace, &arguments)?,
     }

@@ -11,11 +11,12 @@ mod layout;
 mod manifests;
 mod source;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
+use crate::docs;
 use crate::error::Error;
 use crate::workspace::Workspace;
 
@@ -25,13 +26,18 @@ use finding::{Finding, Rule};
 pub fn run(workspace: &Workspace) -> Result<(), Error> {
     let paths = files(&workspace.root)?;
     let mut findings = layout::check_top_level(paths.iter().map(String::as_str));
+    let mut pages = BTreeMap::new();
     for path in &paths {
         if layout::is_text(path) {
             let file = workspace.root.join(path);
             let text = std::fs::read_to_string(&file).map_err(Error::file("reading", &file))?;
             findings.extend(check_file(path, &text));
+            if path.ends_with(".md") {
+                pages.insert(path.clone(), text);
+            }
         }
     }
+    findings.extend(check_links(&paths, &pages));
     findings.sort();
     for finding in &findings {
         println!("{finding}");
@@ -65,12 +71,17 @@ fn check_file(path: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
+fn check_links(paths: &[String], pages: &BTreeMap<String, String>) -> impl Iterator<Item = Finding> {
+    let flaws = docs::check_links(paths, pages).into_iter();
+    flaws.map(|docs::Flaw { path, line, what }| Finding { path, line, rule: Rule::Link, what })
+}
+
 /// Folders that hold what is built or found, and not what people write.
 const IGNORED_FOLDERS: [&str; 3] = [".git", "sim-failures", "target"];
 
 /// Every file of the repository, from its root, that is not ignored by git. New files count before they
 /// are added, deleted ones no longer. In a copy that git knows nothing of, every file there is.
-fn files(root: &Path) -> Result<Vec<String>, Error> {
+pub fn files(root: &Path) -> Result<Vec<String>, Error> {
     let mut paths = Vec::new();
     if root.join(".git").exists() {
         let known = files_known_to_git(root)?;

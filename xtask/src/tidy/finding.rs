@@ -37,11 +37,13 @@ pub enum Rule {
     MachinePath,
     /// The top level holds a fixed set.
     TopLevel,
+    /// A link leads somewhere, and a page is found.
+    Link,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Rule; 16] = [
+    pub const ALL: [Rule; 17] = [
         Rule::ImportTable,
         Rule::ForeignImport,
         Rule::WorkspaceVersion,
@@ -58,6 +60,7 @@ impl Rule {
         Rule::VagueName,
         Rule::MachinePath,
         Rule::TopLevel,
+        Rule::Link,
     ];
 
     /// Why the rule is there.
@@ -97,6 +100,9 @@ impl Rule {
                 "the repository is the same on every machine: use a path relative to its root"
             }
             Rule::TopLevel => "the top level is the first page that a newcomer reads",
+            Rule::Link => {
+                "a link that leads nowhere loses a reader, and so does a page that no link leads to"
+            }
         }
     }
 }
