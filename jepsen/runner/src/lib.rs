@@ -7,10 +7,18 @@
 //!
 //! | Module | What it holds |
 //! |---|---|
+//! | [`arguments`] | how a run is asked for |
+//! | [`cluster`] | machines, the nodes that run on them, and what is put between the two |
+//! | [`nemesis`] | who does harm, and what the frame of a run needs to know of it |
 //! | [`fault`] | what was done to the cluster, when, and whether it was done at all |
+//! | [`tool`] | programs of the system that the harness uses |
 //! | [`run_clock`] | the one clock of a run, by which faults and operations are told |
 //! | [`error`] | failures of the harness itself, which are never verdicts |
 
+pub mod arguments;
+pub mod cluster;
 pub mod error;
 pub mod fault;
+pub mod nemesis;
 pub mod run_clock;
+pub mod tool;

@@ -1,0 +1,90 @@
+//! Who does harm.
+//!
+//! A nemesis strikes and heals. When it does, and together with whom, is decided by the frame of a run, from the seed.
+//! It says of each strike whether its effect was seen; what it cannot do on this system, it refuses before the run.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rand_chacha::ChaCha8Rng;
+
+use crate::arguments::Target;
+use crate::cluster::Cluster;
+use crate::cluster::layer::Layer;
+use crate::error::HarnessError;
+use crate::fault::FaultState;
+
+/// What a nemesis lays its hands on. Two of the same sphere never strike together: neither could tell what it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sphere {
+    /// Whether nodes run: kill, pause, restart, power loss.
+    Processes,
+    /// What arrives between nodes.
+    Network,
+    /// What disks do.
+    Disks,
+    /// What nodes take for the time.
+    Clocks,
+    /// Who is a member. Strikes alone: a change needs a majority that is there.
+    Members,
+}
+
+/// What a strike has done. The frame adds when.
+#[derive(Clone, Debug)]
+pub struct Strike {
+    /// What was done, for people: `leader 3 is cut off`.
+    pub action: String,
+    /// The nodes that it was done to.
+    pub nodes: Vec<u8>,
+    /// How it went.
+    pub state: FaultState,
+}
+
+/// One kind of harm.
+#[async_trait]
+pub trait Nemesis: Send {
+    /// What it is called on the command line and in reports.
+    fn name(&self) -> &'static str;
+
+    /// What it lays its hands on.
+    fn sphere(&self) -> Sphere;
+
+    /// One line for people.
+    fn description(&self) -> &'static str;
+
+    /// Whether it can strike that store.
+    fn suits(&self, target: Target) -> bool {
+        target == Target::Quorate
+    }
+
+    /// Why it cannot strike on this system, if so. Asked before the cluster is made.
+    fn obstacle(&self, isolated: bool) -> Option<String>;
+
+    /// What it needs between nodes and their machines. Asked before the cluster is made, and put there only if this
+    /// nemesis was chosen.
+    fn layers(&self) -> Vec<Arc<dyn Layer>> {
+        Vec::new()
+    }
+
+    /// How long its faults may last before they are healed.
+    fn duration(&self) -> RangeInclusive<Duration> {
+        Duration::from_secs(1)..=Duration::from_secs(5)
+    }
+
+    /// Does harm. Returns as soon as the harm is there.
+    ///
+    /// # Errors
+    ///
+    /// The harness failed, which fails the run. That the harm could not be done is none: the strike says so.
+    async fn strike(&mut self, cluster: &Cluster, random: &mut ChaCha8Rng) -> Result<Strike, HarnessError>;
+
+    /// Takes back what it has done since it was last healed; nothing to do is fine. The cluster need not have
+    /// recovered when it returns.
+    ///
+    /// # Errors
+    ///
+    /// The harness failed.
+    async fn heal(&mut self, cluster: &Cluster) -> Result<(), HarnessError>;
+}
