@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use http::Method;
 use quorate_api::{
-    CLUSTER_PATH, COMPACT_PATH, ClusterStatus, CompactAnswer, CompactBody, METRICS_PATH, SETTINGS_PATH,
-    SettingAnswer, SettingsAnswer, SettingsBody,
+    CLUSTER_PATH, COMPACT_PATH, ClusterStatus, CompactAnswer, CompactBody, HEALTH_PATH, METRICS_PATH,
+    READY_PATH, SETTINGS_PATH, SettingAnswer, SettingsAnswer, SettingsBody,
 };
 use quorate_environment::Environment;
 
@@ -44,6 +44,17 @@ impl<E: Environment> Client<E> {
     /// One node's view of the cluster: of the node that answers.
     pub async fn cluster(&self) -> Result<ClusterStatus, ClientError> {
         self.ask(&Call::get(CLUSTER_PATH, String::new()).without_timeout()).await?.json()
+    }
+
+    /// Waits, as long as the client's timeout, until a node or a router says that it runs: that starting it again
+    /// would not help. A node that has merely lost its quorum runs.
+    pub async fn await_alive(&self) -> Result<(), ClientError> {
+        self.ask(&Call::get(HEALTH_PATH, String::new()).without_timeout()).await.map(drop)
+    }
+
+    /// Waits, as long as the client's timeout, until a node or a router says that it can serve.
+    pub async fn await_ready(&self) -> Result<(), ClientError> {
+        self.ask(&Call::get(READY_PATH, String::new()).without_timeout()).await.map(drop)
     }
 
     /// The metrics of the node that answers, as text for Prometheus.

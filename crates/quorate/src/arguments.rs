@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::client_arguments::{
-    CompactArguments, DeleteArguments, EXIT_CODES, GetArguments, HistoryArguments, LeaderArguments,
-    ListArguments, PutArguments, SessionArguments, SettingsArguments, StatusArguments, TopArguments,
-    TransactionArguments,
+    CompactArguments, DeleteArguments, EXIT_CODES, GetArguments, HealthArguments, HistoryArguments,
+    LeaderArguments, ListArguments, PutArguments, SessionArguments, SettingsArguments, StatusArguments,
+    TopArguments, TransactionArguments,
 };
 use crate::member_arguments::MemberArguments;
 
@@ -99,6 +99,8 @@ pub enum Command {
     Settings(SettingsArguments),
     /// Show the cluster as one of its nodes sees it.
     Status(StatusArguments),
+    /// Ask whether nodes and routers are alive, or ready, and wait until they are.
+    Health(HealthArguments),
     /// Watch the nodes: who leads, who is behind, how much is done, and how fast.
     Top(TopArguments),
     /// List, add, promote, replace and remove members.

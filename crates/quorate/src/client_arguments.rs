@@ -240,6 +240,31 @@ pub struct StatusArguments {
     pub connection: ConnectionArguments,
 }
 
+/// `quorate health`.
+#[derive(Debug, Args)]
+#[command(after_help = HEALTH_HELP)]
+pub struct HealthArguments {
+    /// Each of them has to be ready: able to answer a linearizable read now.
+    #[arg(long)]
+    pub ready: bool,
+    /// Where to send it.
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
+}
+
+/// What `quorate health` is for.
+const HEALTH_HELP: &str = "\
+For supervisors, health checks of containers, and scripts that have to wait. Unlike other commands it asks all of \
+--endpoints, nodes or routers. It succeeds when each of them has answered as wanted, and fails when --timeout is over.
+
+Without --ready it asks whether the processes run: if that fails, starting them again may help. A node that has merely \
+lost its quorum runs, and does not get better by a restart.
+
+Exit codes:
+  0  all of them are alive, or ready
+  1  one of them is not, or cannot be reached
+  2  the command line or the settings are wrong";
+
 /// `quorate top`.
 #[derive(Debug, Args)]
 #[command(after_help = format!("\

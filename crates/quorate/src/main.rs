@@ -79,6 +79,7 @@ async fn run(command: Command) -> Result<(), CommandError> {
         Command::Settings(arguments) => client_commands::settings(arguments).await,
         Command::Member(arguments) => client_commands::member(arguments).await,
         Command::Status(arguments) => client_commands::status(arguments).await,
+        Command::Health(arguments) => client_commands::health(arguments).await,
         Command::Top(arguments) => top::run(arguments).await,
         Command::Leader(arguments) => client_commands::leader(arguments).await,
         Command::Session(arguments) => client_commands::session(arguments).await,

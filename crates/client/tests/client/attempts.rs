@@ -229,6 +229,20 @@ async fn a_nodes_metrics_are_read() {
     assert!(node.requests()[0].starts_with("GET /metrics HTTP/1.1\r\n"));
 }
 
+#[tokio::test]
+async fn a_node_that_is_not_ready_yet_is_waited_for() {
+    let starting =
+        || answer("503", &["retry-after: 0"], "{\"code\":\"unavailable\",\"message\":\"because\"}");
+    let node =
+        Node::start([starting(), starting(), answer("200", &[], "ready\n"), answer("200", &[], "ok\n")])
+            .await;
+    let client = client_of(&[&node.url]);
+    assert_eq!(client.await_ready().await, Ok(()));
+    assert_eq!(client.await_alive().await, Ok(()));
+    let paths: Vec<_> = node.requests().iter().map(|request| request[..12].to_owned()).collect();
+    assert_eq!(paths, ["GET /readyz ", "GET /readyz ", "GET /readyz ", "GET /healthz"]);
+}
+
 #[test]
 fn wrong_settings_are_refused() {
     assert!(matches!(Client::new(Vec::<String>::new()), Err(ClientError::Settings(_))));

@@ -1,5 +1,6 @@
 //! The commands that talk to a cluster: what they ask for, and how they print the answer.
 
+mod health;
 mod history;
 mod input;
 mod keys;
@@ -14,6 +15,7 @@ mod transaction;
 
 use quorate_client::{Client, ClientBuilder, ClientError};
 
+pub use health::health;
 pub use history::history;
 pub use keys::{delete, get, put};
 pub use leader::leader;
