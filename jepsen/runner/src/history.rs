@@ -5,10 +5,12 @@
 //! a [`Sample`] for the plots and for the time that the store was away, and every answer that tells a revision of the
 //! store leaves what the rules across keys are checked by.
 
+mod file;
 mod observation;
 mod recorder;
 mod sample;
 
+pub use file::HistoryFile;
 pub use observation::{Freshness, Revealed, Snapshot, SnapshotEntry};
 pub use recorder::{Call, Completion, Operation, Recorder};
 pub use sample::{Outcome, Sample};
@@ -37,5 +39,14 @@ pub struct Histories {
     /// Every revision of the store that an answer told.
     pub revealed: Vec<Revealed>,
     /// What convicts the store without any check, such as an answer that its API does not give.
-    pub convictions: Vec<String>,
+    pub convictions: Vec<Conviction>,
+}
+
+/// What convicts the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conviction {
+    /// When it was seen, or when the request began that shows it, in nanoseconds of the run.
+    pub when: u64,
+    /// What was seen, and why that cannot be, in a sentence.
+    pub what: String,
 }

@@ -1,11 +1,22 @@
 //! The verdict on what clients saw.
+//!
+//! Each history is judged by the checker, from the bytes that stand in its file. The rules that it does not know are
+//! checked beside it, over all workloads: how revisions grow ([`revisions`]), what a listing, a stale read or a read of
+//! the past must show ([`snapshots`]), and that no money is lost.
+
+mod checked;
+mod revisions;
+mod snapshots;
 
 use quorate_jepsen::judge::Conclusion;
 use quorate_jepsen::picture::Picture;
 
-use crate::fault::Fault;
-use crate::history::Histories;
+use crate::fault::{Fault, FaultState};
+use crate::history::{Conviction, Histories};
 use crate::workload::WorkloadName;
+
+/// How many violations of one kind are told; there may be thousands with one cause.
+const TOLD_MAX: usize = 5;
 
 /// What was found of one workload.
 #[derive(Clone, Debug)]
@@ -29,8 +40,8 @@ pub struct WorkloadJudgement {
 pub struct Judgement {
     /// By workload.
     pub workloads: Vec<WorkloadJudgement>,
-    /// Rules across workloads that were broken, each in a sentence.
-    pub broken_rules: Vec<String>,
+    /// Rules that were broken and that the checker does not know.
+    pub broken_rules: Vec<Conviction>,
 }
 
 impl Judgement {
@@ -45,6 +56,11 @@ impl Judgement {
             Conclusion::Kept
         }
     }
+
+    /// Operations of all histories.
+    pub fn operations(&self) -> usize {
+        self.workloads.iter().map(|workload| workload.operations).sum()
+    }
 }
 
 /// Judges all histories. The faults are drawn behind what is wrong.
@@ -52,7 +68,46 @@ impl Judgement {
 /// # Errors
 ///
 /// A history that the checker cannot read: an error of the harness.
-pub fn judge(histories: &Histories, _faults: &[Fault]) -> Result<Judgement, String> {
-    let broken_rules = histories.convictions.clone();
-    Ok(Judgement { workloads: Vec::new(), broken_rules })
+pub fn judge(histories: &Histories, faults: &[Fault]) -> Result<Judgement, String> {
+    let mut broken_rules: Vec<Conviction> = histories.convictions.iter().take(TOLD_MAX).cloned().collect();
+    broken_rules.extend(revisions::check(&histories.revealed, &disturbed_clocks(faults)));
+    let mut workloads = Vec::new();
+    for history in &histories.workloads {
+        if history.lines.is_empty() {
+            continue;
+        }
+        let (judgement, imported) = checked::check(history, faults)?;
+        workloads.push(judgement);
+        broken_rules.extend(match history.workload {
+            WorkloadName::Bank => snapshots::check_sums(&history.snapshots),
+            _ => snapshots::check(&history.snapshots, &imported),
+        });
+    }
+    Ok(Judgement { workloads, broken_rules })
+}
+
+/// A node whose clock cannot be trusted, from when until when.
+type DisturbedClock = (u8, u64, u64);
+
+/// The faults of clocks. What a node says of the age of its state meanwhile, it says by a wrong clock.
+fn disturbed_clocks(faults: &[Fault]) -> Vec<DisturbedClock> {
+    let faults = faults.iter().filter(|fault| fault.nemesis.contains("clock"));
+    let faults = faults.filter(|fault| !matches!(fault.state, FaultState::Skipped { .. }));
+    faults
+        .flat_map(|fault| {
+            let until = fault.healed.unwrap_or(u64::MAX);
+            fault.nodes.iter().map(move |node| (*node, fault.began, until))
+        })
+        .collect()
+}
+
+/// The first few of many convictions, and how many there are.
+fn some(mut convictions: Vec<Conviction>) -> Vec<Conviction> {
+    let count = convictions.len();
+    convictions.sort_by_key(|conviction| conviction.when);
+    convictions.truncate(TOLD_MAX);
+    if let (Some(last), true) = (convictions.last_mut(), count > TOLD_MAX) {
+        last.what.push_str(&format!(" (and {} more like these)", count - TOLD_MAX));
+    }
+    convictions
 }

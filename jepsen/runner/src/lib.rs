@@ -12,20 +12,24 @@
 //! | [`nemesis`] | who does harm, and what the frame of a run needs to know of it |
 //! | [`fault`] | what was done to the cluster, when, and whether it was done at all |
 //! | [`tool`] | programs of the system that the harness uses |
+//! | [`random`] | what the seed decides |
 //! | [`run_clock`] | the one clock of a run, by which faults and operations are told |
 //! | [`workload`] | what clients do |
+//! | [`client`] | how they ask, and what answers mean |
 //! | [`history`] | what they saw |
 //! | [`judge`](mod@judge) | the verdict on it |
 //! | [`report`] | what people read when a run is over |
 //! | [`error`] | failures of the harness itself, which are never verdicts |
 
 pub mod arguments;
+pub mod client;
 pub mod cluster;
 pub mod error;
 pub mod fault;
 pub mod history;
 pub mod judge;
 pub mod nemesis;
+pub mod random;
 pub mod report;
 pub mod run_clock;
 pub mod tool;

@@ -3,43 +3,51 @@
 //! Each workload has keys, clients and a history of its own. For every node there is a client that asks only that one,
 //! and some ask any. All together begin about as many operations a second as they are told, so that the nodes have time
 //! for the faults; a client waits for its answer before it goes on.
+//!
+//! No value is written twice, so what a read saw names the write that it saw. Most keys are only used for some seconds
+//! (an *epoch*), so that no key has a history so long that the search for an order gets lost in what is unknown. When a
+//! run ends, everything is read once more at every node: also what nobody has asked for since an early fault.
 
+mod append;
+mod bank;
+mod conditional;
+mod counter;
+mod exactly_once;
+mod names;
+mod past;
+mod ranges;
+mod register;
+mod set;
+mod stale;
+mod versioned;
+
+use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use clap::ValueEnum;
-use quorate_jepsen::import::ModelName;
-use serde::Serialize;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+pub(crate) use bank::wrong_sum;
+pub use names::WorkloadName;
 
 use crate::arguments::Target;
+use crate::client::{Client, ClientPlan, Surroundings};
 use crate::history::{Histories, Recorder};
+use crate::random::Choices;
 use crate::run_clock::RunClock;
 
-/// The name of a workload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum WorkloadName {
-    /// Single keys are written, read, and replaced if they hold a given value.
-    Register,
-}
-
-impl WorkloadName {
-    /// The object that its history is judged by.
-    pub fn model(self) -> ModelName {
-        match self {
-            Self::Register => ModelName::Register,
-        }
-    }
-
-    /// Whether it can be tried with this store.
-    pub fn suits(self, target: Target) -> bool {
-        match self {
-            Self::Register => matches!(target, Target::Quorate | Target::Etcd),
-        }
-    }
-}
+/// Clients of a workload that ask any node.
+const ROAMING_CLIENTS: u64 = 2;
+/// How long a client waits for an answer: one of these.
+const PATIENCE_MS: [u64; 3] = [600, 1_000, 2_000];
+/// The stream of the seed that decides who is how patient; clients have their numbers, which begin at 1.
+const PATIENCE_STREAM: u64 = 0;
+/// How long the same keys are used.
+const EPOCH: Duration = Duration::from_secs(8);
 
 /// What the clients of a run are to do.
 #[derive(Clone, Debug)]
@@ -70,8 +78,8 @@ impl Plan {
                 chosen.extend(all.copied().filter(|workload| workload.suits(target)));
                 continue;
             }
-            let workload =
-                WorkloadName::from_str(word, false).map_err(|_| format!("there is no workload {word}"))?;
+            let workload = WorkloadName::from_str(word, false);
+            let workload = workload.map_err(|_| format!("there is no workload {word}"))?;
             if !workload.suits(target) {
                 return Err(format!("the workload {word} needs what only quorate can do"));
             }
@@ -81,36 +89,92 @@ impl Plan {
         chosen.dedup();
         Ok(chosen)
     }
+
+    /// The clients of all workloads.
+    fn clients(&self) -> Vec<ClientPlan> {
+        let nodes = self.addresses.len() as u64;
+        let clients_count = (nodes + ROAMING_CLIENTS) * self.workloads.len() as u64;
+        let period = Duration::from_secs(clients_count) / self.rate.max(1);
+        let mut choices = Choices::new(self.seed, PATIENCE_STREAM);
+        let mut clients = Vec::new();
+        for workload in &self.workloads {
+            for place in 1..=nodes + ROAMING_CLIENTS {
+                clients.push(ClientPlan {
+                    workload: *workload,
+                    number: clients.len() as u64 + 1,
+                    home: (place <= nodes).then_some(place as u8),
+                    patience: Duration::from_millis(PATIENCE_MS[choices.range(0..=2) as usize]),
+                    period,
+                });
+            }
+        }
+        clients
+    }
 }
 
 /// Clients that work.
 #[derive(Debug)]
 pub struct Workloads {
-    recorder: Arc<Recorder>,
-    stop: Arc<AtomicBool>,
+    surroundings: Arc<Surroundings>,
     clients: Vec<JoinHandle<()>>,
 }
 
 impl Workloads {
     /// Starts all clients. They work until [`Workloads::end`], whatever happens to the nodes.
     pub fn start(plan: Plan, clock: RunClock) -> Self {
-        let recorder = Arc::new(Recorder::new(clock, &plan.workloads));
-        let stop = Arc::new(AtomicBool::new(false));
-        Self { recorder, stop, clients: Vec::new() }
+        let surroundings = Arc::new(Surroundings {
+            recorder: Arc::new(Recorder::new(clock, &plan.workloads)),
+            addresses: plan.addresses.clone(),
+            target: plan.target,
+            ended: OnceLock::new(),
+            compacted: AtomicU64::new(0),
+        });
+        let start = |client: ClientPlan| {
+            let client = Client::new(surroundings.clone(), client, plan.seed);
+            tokio::spawn(work(client))
+        };
+        let clients = plan.clients().into_iter().map(start).collect();
+        Self { surroundings, clients }
     }
 
     /// How many requests have ended so far: all, and those that were answered.
     pub fn counts(&self) -> (usize, usize) {
-        self.recorder.counts()
+        self.surroundings.recorder.counts()
     }
 
     /// Lets each client finish what it does and read all of its keys once more at every node, and takes what was
-    /// recorded. To be called when all faults are healed; it takes a few seconds at most.
+    /// recorded. To be called when all faults are healed and the cluster serves; it takes a few seconds at most.
     pub async fn end(self) -> Histories {
-        self.stop.store(true, Ordering::Relaxed);
+        self.surroundings.ended.get_or_init(Instant::now);
         for client in self.clients {
             client.await.expect("nobody ends clients, and they do not panic");
         }
-        self.recorder.take()
+        self.surroundings.recorder.take()
+    }
+}
+
+async fn work(client: Client) {
+    match client.plan().workload {
+        WorkloadName::Register => register::work(client).await,
+        WorkloadName::Conditional => conditional::work(client).await,
+        WorkloadName::Append => append::work(client).await,
+        WorkloadName::Bank => bank::work(client).await,
+        WorkloadName::Set => set::work(client).await,
+        WorkloadName::Counter => counter::work(client).await,
+        WorkloadName::ExactlyOnce => exactly_once::work(client).await,
+        WorkloadName::Ranges => ranges::work(client).await,
+        WorkloadName::Stale => stale::work(client).await,
+        WorkloadName::Past => past::work(client).await,
+    }
+}
+
+/// The number of the epoch, the same for all clients.
+fn epoch(client: &Client) -> u64 {
+    client.recorder().now() / EPOCH.as_nanos() as u64
+}
+
+impl fmt::Display for WorkloadName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
     }
 }

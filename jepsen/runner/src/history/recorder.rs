@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use quorate_jepsen::event::{Event, EventKind, Process, Value};
 use quorate_jepsen::jsonl::write_json_event;
 
-use super::{Histories, Outcome, Revealed, Sample, Snapshot, WorkloadHistory};
+use super::{Conviction, Histories, Outcome, Revealed, Sample, Snapshot, WorkloadHistory};
 use crate::run_clock::RunClock;
 use crate::workload::WorkloadName;
 
@@ -127,7 +127,9 @@ impl Recorder {
 
     /// An answer was none that the API gives, or broke a rule that a client can see at once.
     pub fn convict(&self, what: String) {
-        self.lock().convictions.push(what);
+        let mut histories = self.lock();
+        let when = self.clock.now();
+        histories.convictions.push(Conviction { when, what });
     }
 
     /// How many requests have ended so far: all, and those that were answered.

@@ -1,0 +1,321 @@
+//! How clients ask, and what answers mean.
+//!
+//! A client speaks HTTP/1.1 over connections of its own, one to each node. What it asks is an [`Ask`], whatever the
+//! store; the modules [`quorate`] and [`etcd`] know how it is written there and what the answers mean. They are strict:
+//! an answer that the store's API does not give convicts the store, and what may have had an effect is never said to
+//! have had none.
+
+pub mod ask;
+pub mod connection;
+pub mod etcd;
+pub mod quorate;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::arguments::Target;
+use crate::history::{Call, Completion, Freshness, Operation, Outcome, Recorder, Revealed, Sample};
+use crate::random::Choices;
+use crate::workload::WorkloadName;
+use ask::{Ask, Consistency, Token, Told};
+use connection::{Connections, NoAnswer};
+
+/// A client that gave up on a call goes on as another process, since the call may still run.
+const PROCESSES_PER_CLIENT: u64 = 1_000_000;
+/// What a client waits at least after a request that was not answered, so that it does not besiege a node that is down.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(50);
+/// How long clients may read what there is when they have been told to come to an end.
+const LAST_READS_MAX: Duration = Duration::from_secs(20);
+/// The process numbers of operations that a client does beside others are so much larger.
+const ASIDE: u64 = PROCESSES_PER_CLIENT / 2;
+
+/// What all clients of a run share.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// Where they say what they do.
+    pub recorder: Arc<Recorder>,
+    /// Where the nodes are, node 1 first.
+    pub addresses: Vec<SocketAddr>,
+    /// What runs there.
+    pub target: Target,
+    /// Since when clients are to come to an end, if they are.
+    pub ended: OnceLock<Instant>,
+    /// The largest revision up to which anybody has asked to compact.
+    pub compacted: AtomicU64,
+}
+
+/// What distinguishes a client.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientPlan {
+    /// What it does.
+    pub workload: WorkloadName,
+    /// Its number, different for every client of a run.
+    pub number: u64,
+    /// The only node that it asks; any, if there is none.
+    pub home: Option<u8>,
+    /// How long it waits for an answer.
+    pub patience: Duration,
+    /// The time from one operation to the next, on average.
+    pub period: Duration,
+}
+
+/// A client.
+#[derive(Debug)]
+pub struct Client {
+    surroundings: Arc<Surroundings>,
+    plan: ClientPlan,
+    connections: Connections,
+    /// For requests that are sent twice.
+    other_connections: Connections,
+    /// What it chooses by.
+    pub choices: Choices,
+    next: Instant,
+    given_up: u64,
+    values: u64,
+}
+
+impl Client {
+    /// The client that a plan describes.
+    pub fn new(surroundings: Arc<Surroundings>, plan: ClientPlan, seed: u64) -> Self {
+        Self {
+            surroundings,
+            plan,
+            connections: Connections::default(),
+            other_connections: Connections::default(),
+            choices: Choices::new(seed, plan.number),
+            next: Instant::now(),
+            given_up: 0,
+            values: 0,
+        }
+    }
+
+    /// What it was made for.
+    pub fn plan(&self) -> &ClientPlan {
+        &self.plan
+    }
+
+    /// What runs on the nodes.
+    pub fn target(&self) -> Target {
+        self.surroundings.target
+    }
+
+    /// Where it says what it does.
+    pub fn recorder(&self) -> &Recorder {
+        &self.surroundings.recorder
+    }
+
+    /// How many nodes there are.
+    pub fn nodes(&self) -> u8 {
+        u8::try_from(self.surroundings.addresses.len()).expect("a cluster has few nodes")
+    }
+
+    /// The node that it asks next.
+    pub fn node(&mut self) -> u8 {
+        match self.plan.home {
+            Some(home) => home,
+            None => self.any_node(),
+        }
+    }
+
+    /// Any node.
+    pub fn any_node(&mut self) -> u8 {
+        let nodes = u64::from(self.nodes());
+        self.choices.range(1..=nodes) as u8
+    }
+
+    /// Whether to come to an end.
+    pub fn is_stopped(&self) -> bool {
+        self.surroundings.ended.get().is_some()
+    }
+
+    /// Whether even the last reads have to come to an end.
+    fn is_over(&self) -> bool {
+        self.surroundings.ended.get().is_some_and(|ended| ended.elapsed() > LAST_READS_MAX)
+    }
+
+    /// The largest revision up to which anybody has asked to compact.
+    pub fn compacted(&self) -> &AtomicU64 {
+        &self.surroundings.compacted
+    }
+
+    /// Waits until it is time for the next operation; whether there is to be one. What was missed while a node did not
+    /// answer is not made up for.
+    pub async fn goes_on(&mut self) -> bool {
+        let period_us = self.plan.period.as_micros() as u64;
+        let pause = Duration::from_micros(self.choices.range(period_us / 2..=period_us * 3 / 2));
+        self.next = (self.next + pause).max(Instant::now());
+        tokio::time::sleep_until(self.next).await;
+        !self.is_stopped()
+    }
+
+    /// A text that no client makes but this one, and it only once.
+    pub fn unique(&mut self) -> String {
+        self.values += 1;
+        format!("{}-{}", self.plan.number, self.values)
+    }
+
+    /// A number that no client makes but this one, and it only once.
+    pub fn unique_number(&mut self) -> u64 {
+        self.values += 1;
+        self.plan.number * 10_000_000 + self.values
+    }
+
+    /// Begins an operation of the history.
+    pub fn begin(&self, call: Call) -> Operation {
+        let process = self.plan.number * PROCESSES_PER_CLIENT + self.given_up;
+        self.recorder().invoke(self.plan.workload, process, call)
+    }
+
+    /// Begins an operation while others of the client are under way. `place` tells it from those.
+    pub fn begin_aside(&self, place: u64, call: Call) -> Operation {
+        let process = self.plan.number * PROCESSES_PER_CLIENT + ASIDE + place;
+        self.recorder().invoke(self.plan.workload, process, call)
+    }
+
+    /// Ends one.
+    pub fn end(&mut self, operation: Operation, outcome: Outcome, completion: Completion) {
+        if outcome == Outcome::Unknown {
+            self.given_up += 1;
+        }
+        self.recorder().complete(operation, outcome, completion);
+    }
+
+    /// Ends one that was not answered as it was meant to be. What only reads has then had no effect.
+    pub fn end_unanswered(&mut self, operation: Operation, told: &Told, is_read: bool) {
+        let (outcome, error) = match told {
+            Told::Unknown { .. } if !is_read => (Outcome::Unknown, told.to_string()),
+            _ => (Outcome::Failed, told.to_string()),
+        };
+        self.end(operation, outcome, Completion { error: Some(error), ..Completion::default() });
+    }
+
+    /// Asks a node, waits for its answer, and rests a little if there is none.
+    pub async fn ask(&mut self, node: u8, ask: &Ask) -> Told {
+        self.ask_in_session(node, ask, None, None).await
+    }
+
+    /// Asks a node for something that only reads until it answers, or the run is over.
+    pub async fn ask_patiently(&mut self, node: u8, ask: &Ask) -> Told {
+        loop {
+            let told = self.ask(node, ask).await;
+            if told.outcome() == Outcome::Ok || self.is_over() {
+                return told;
+            }
+            sleep(PAUSE_AFTER_FAILURE).await;
+        }
+    }
+
+    /// Asks a node for a write that may be repeated. `first_began` is when it was asked for the first time.
+    pub async fn ask_in_session(
+        &mut self,
+        node: u8,
+        ask: &Ask,
+        token: Option<Token>,
+        first_began: Option<u64>,
+    ) -> Told {
+        let connections = std::mem::take(&mut self.connections);
+        let (connections, told) = self.exchange(connections, node, ask, token, first_began).await;
+        self.connections = connections;
+        if told.outcome() != Outcome::Ok && !self.is_stopped() {
+            sleep(PAUSE_AFTER_FAILURE).await;
+        }
+        told
+    }
+
+    /// Asks two nodes at once for the same write, as a proxy might that has no patience. Gives the answer that says
+    /// more.
+    pub async fn ask_two(&mut self, nodes: (u8, u8), ask: &Ask, token: Token, first_began: u64) -> Told {
+        let (connections, others) =
+            (std::mem::take(&mut self.connections), std::mem::take(&mut self.other_connections));
+        let ((connections, told), (others, other)) = tokio::join!(
+            self.exchange(connections, nodes.0, ask, Some(token), Some(first_began)),
+            self.exchange(others, nodes.1, ask, Some(token), Some(first_began)),
+        );
+        (self.connections, self.other_connections) = (connections, others);
+        match (told.outcome(), other.outcome()) {
+            (Outcome::Ok, _) => told,
+            (_, Outcome::Ok) => other,
+            (Outcome::Unknown, _) => told,
+            _ => other,
+        }
+    }
+
+    /// One request, over connections that are given back.
+    async fn exchange(
+        &self,
+        mut connections: Connections,
+        node: u8,
+        ask: &Ask,
+        token: Option<Token>,
+        first_began: Option<u64>,
+    ) -> (Connections, Told) {
+        if self.is_over() {
+            return (connections, Told::Refused { why: "the run is over".to_owned() });
+        }
+        let recorder = self.recorder();
+        let patience = self.plan.patience;
+        let deadline = Instant::now() + patience;
+        let request = match self.surroundings.target {
+            Target::Quorate => quorate::request(ask, token, patience),
+            Target::Etcd => etcd::request(ask),
+        };
+        let began = recorder.now();
+        let address = self.surroundings.addresses[usize::from(node) - 1];
+        let exchanged = connections.exchange(node, address, request, deadline).await;
+        let told = match exchanged {
+            Ok(answer) => {
+                let told = match self.surroundings.target {
+                    Target::Quorate => quorate::told(ask, token, &answer),
+                    Target::Etcd => etcd::told(ask, &answer),
+                };
+                told.unwrap_or_else(|what| {
+                    recorder.convict(format!("node {node} gave an answer that is none: {what}"));
+                    Told::Unknown { why: what }
+                })
+            }
+            Err(NoAnswer::NotSent(why)) => Told::Refused { why },
+            Err(NoAnswer::Lost(why)) => Told::Unknown { why },
+        };
+        let ended = recorder.now();
+        let outcome = told.outcome();
+        recorder.sample(Sample { began, ended, node, is_write: ask.is_write(), outcome });
+        if let Some(revealed) = revealed(ask, &told, (first_began.unwrap_or(began), ended), node) {
+            recorder.reveal(revealed);
+        }
+        (connections, told)
+    }
+}
+
+/// The revision that an answer tells, and what it promises.
+fn revealed(ask: &Ask, told: &Told, (began, ended): (u64, u64), node: u8) -> Option<Revealed> {
+    let revealed = |revision, freshness| Some(Revealed { began, ended, node, revision, freshness });
+    let of_read = |consistency: Consistency, age: Option<u64>| match (consistency, age) {
+        (Consistency::Linearizable | Consistency::Lease, _) => Freshness::Linearizable,
+        (Consistency::Stale { .. }, Some(age_ms)) => Freshness::Age(age_ms * 1_000_000),
+        (Consistency::Stale { .. }, None) => Freshness::Any,
+    };
+    match (ask, told) {
+        (Ask::Get { revision: Some(_), .. } | Ask::Range { revision: Some(_), .. }, _) => None,
+        // Later pages are of the past.
+        (Ask::Range { cursor: Some(_), .. }, _) => None,
+        (Ask::Get { consistency, .. }, Told::Item { store_revision, age_ms, .. }) => {
+            revealed((*store_revision)?, Some(of_read(*consistency, *age_ms)))
+        }
+        (Ask::Range { consistency, .. }, Told::Page { revision, age_ms, .. }) => {
+            revealed(*revision, Some(of_read(*consistency, *age_ms)))
+        }
+        (_, Told::Written { revision, .. } | Told::Deleted { revision: Some(revision) }) => {
+            revealed(*revision, None)
+        }
+        (_, Told::Decided { revision, has_written, .. }) => {
+            let freshness = (!has_written).then_some(Freshness::Linearizable);
+            revealed(*revision, freshness)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,94 @@
+//! Reads of whatever a node has, within a bound of its age or without. What is older than the bound is not answered.
+
+use std::time::Duration;
+
+use super::versioned::{self, Seen};
+use crate::client::Client;
+use crate::client::ask::{Ask, Consistency, Told, behind};
+use crate::history::Snapshot;
+
+const KEYS: u64 = 6;
+/// Bounds that clients ask for.
+const AGES_MAX_MS: [u64; 4] = [1, 50, 500, 3_000];
+
+/// Works until told to stop.
+pub(super) async fn work(mut client: Client) {
+    let mut seen = Seen::new();
+    while client.goes_on().await {
+        let prefix = prefix(super::epoch(&client));
+        match client.choices.weighted(&[40, 10, 50]) {
+            0 => {
+                let key = name(&prefix, client.choices.range(0..=KEYS - 1));
+                versioned::write(&mut client, &key, [70, 10, 20, 0], &mut seen).await;
+            }
+            1 => {
+                let key = name(&prefix, client.choices.range(0..=KEYS - 1));
+                versioned::read(&mut client, &key, &mut seen).await;
+            }
+            _ => read_stale(&mut client, &prefix).await,
+        }
+    }
+    let epochs = 0..=super::epoch(&client);
+    let keys = epochs.flat_map(|epoch| (0..KEYS).map(move |key| name(&prefix(epoch), key)));
+    versioned::read_all(&mut client, "stale.", &keys.collect::<Vec<_>>()).await;
+}
+
+fn prefix(epoch: u64) -> String {
+    format!("stale.{epoch}/")
+}
+
+fn name(prefix: &str, key: u64) -> String {
+    format!("{prefix}{key}")
+}
+
+async fn read_stale(client: &mut Client, prefix: &str) {
+    let bound = client.choices.range(0..=AGES_MAX_MS.len() as u64) as usize;
+    let age_max = AGES_MAX_MS.get(bound).copied().map(Duration::from_millis);
+    let consistency = Consistency::Stale { age_max };
+    let is_listing = client.choices.chance(50);
+    let (start, end) = if is_listing {
+        (prefix.to_owned(), behind(prefix))
+    } else {
+        let key = name(prefix, client.choices.range(0..=KEYS - 1));
+        // Nothing lies between a key and the same with a zero behind it.
+        (key.clone(), format!("{key}\0"))
+    };
+    let ask = if is_listing {
+        let (start, end) = (start.clone(), end.clone());
+        Ask::Range {
+            start,
+            end,
+            limit: None,
+            is_descending: false,
+            cursor: None,
+            revision: None,
+            consistency,
+        }
+    } else {
+        Ask::Get { key: start.clone(), revision: None, consistency }
+    };
+    let node = client.node();
+    let began = client.recorder().now();
+    let (revision, entries, age_ms) = match client.ask(node, &ask).await {
+        Told::Page { revision, entries, age_ms, .. } => (revision, entries, age_ms),
+        Told::Item { item, store_revision: Some(revision), age_ms, .. } => {
+            (revision, item.into_iter().collect(), age_ms)
+        }
+        _ => return,
+    };
+    check_bound(client, node, age_max, age_ms);
+    let ended = client.recorder().now();
+    let snapshot = Snapshot { began, ended, node, revision, start, end, is_descending: false, entries };
+    client.recorder().snapshot(client.plan().workload, snapshot);
+}
+
+/// The bound holds as of when the request arrived. So the answer may say that much more as it took.
+fn check_bound(client: &Client, node: u8, age_max: Option<Duration>, age_ms: Option<u64>) {
+    let Some(age_max) = age_max else { return };
+    let took = client.plan().patience;
+    if age_ms.is_none_or(|age_ms| Duration::from_millis(age_ms) > age_max + took) {
+        client.recorder().convict(format!(
+            "node {node} answered a read that was to be no older than {age_max:?} with an age of {age_ms:?} ms"
+        ));
+    }
+}
