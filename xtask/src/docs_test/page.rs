@@ -38,6 +38,8 @@ pub enum Action {
     Interrupt,
     /// Quits what runs, which has no time for anything.
     Quit,
+    /// Looks at what runs.
+    See,
 }
 
 impl fmt::Display for Action {
@@ -47,6 +49,7 @@ impl fmt::Display for Action {
             Action::Export(name, value) => write!(formatter, "$ export {name}={value}"),
             Action::Interrupt => write!(formatter, "{INTERRUPT}"),
             Action::Quit => write!(formatter, "{QUIT}"),
+            Action::See => write!(formatter, "(what it shows)"),
         }
     }
 }
@@ -66,6 +69,7 @@ impl Page {
         // The terminal of the block that the line stands in, if it is a session.
         let mut terminal: Option<String> = None;
         let mut is_in_block = false;
+        let mut begins_block = false;
         let mut lines = text.lines().enumerate();
         while let Some((index, line)) = lines.next() {
             let line_number = index + 1;
@@ -74,6 +78,7 @@ impl Page {
                 let mut words = language.split_whitespace();
                 let is_session = is_in_block && words.next() == Some("console");
                 terminal = is_session.then(|| words.next().unwrap_or_default().to_owned());
+                begins_block = true;
                 continue;
             }
             let Some(terminal) = &terminal else { continue };
@@ -92,11 +97,23 @@ impl Page {
             } else if line.is_empty() {
                 continue;
             } else {
-                let reason = "output stands below no command";
-                let step = steps.last_mut().ok_or(PageError { line: line_number, reason })?;
+                if begins_block {
+                    let reason = "output stands below no command";
+                    let ran = steps.iter().any(|step| step.terminal == *terminal && !terminal.is_empty());
+                    let see = Step {
+                        line: line_number,
+                        terminal: terminal.clone(),
+                        action: Action::See,
+                        expected: Vec::new(),
+                    };
+                    steps.push(if ran { Ok(see) } else { Err(PageError { line: line_number, reason }) }?);
+                }
+                begins_block = false;
+                let step = steps.last_mut().expect("the block has begun with one");
                 step.expected.push(line.to_owned());
                 continue;
             };
+            begins_block = false;
             steps.push(Step { line: line_number, terminal: terminal.clone(), action, expected: Vec::new() });
         }
         if steps.is_empty() {
@@ -133,7 +150,7 @@ mod tests {
     #[test]
     fn a_page_is_a_session_at_terminals() {
         let page = "text\n```console n1\n$ serve \\\n    --id 1\nlistening on …\n```\n\n```sh\n$ not run\n```\n\
-                    ```console\n$ export A=b c\n\n$ list\none\ntwo\n```\n```console n1\n^C\n^\\\n```\n";
+                    ```console\n$ export A=b c\n\n$ list\none\ntwo\n```\n```console n1\nmore\n^C\n^\\\n```\n";
         let step = |line, terminal: &str, action, expected: &[&str]| Step {
             line,
             terminal: terminal.to_owned(),
@@ -144,8 +161,9 @@ mod tests {
             step(3, "n1", Action::Run("serve \\\n    --id 1".to_owned()), &["listening on …"]),
             step(12, "", Action::Export("A".to_owned(), "b c".to_owned()), &[]),
             step(14, "", Action::Run("list".to_owned()), &["one", "two"]),
-            step(19, "n1", Action::Interrupt, &[]),
-            step(20, "n1", Action::Quit, &[]),
+            step(19, "n1", Action::See, &["more"]),
+            step(20, "n1", Action::Interrupt, &[]),
+            step(21, "n1", Action::Quit, &[]),
         ];
         assert_eq!(Page::parse(page), Ok(Page { steps }));
     }
@@ -154,6 +172,8 @@ mod tests {
     fn a_page_that_says_nothing_is_an_error() {
         Page::parse("only words").expect_err("there is nothing to run");
         Page::parse("```console\noutput\n```").expect_err("of which command?");
+        Page::parse("```console n1\n$ serve\n```\n```console n2\noutput\n```")
+            .expect_err("of which command?");
         Page::parse("```console\n$ export A\n```").expect_err("to what?");
     }
 

@@ -25,7 +25,7 @@ const TRANSCRIPT_BYTES_MAX: usize = 4_000;
 #[derive(Debug)]
 pub struct Terminals {
     folder: PathBuf,
-    /// With the folder of the binary in front.
+    /// Where programs are looked for.
     path: OsString,
     variables: Vec<(String, String)>,
     by_name: BTreeMap<String, Terminal>,
@@ -40,9 +40,9 @@ struct Terminal {
 }
 
 impl Terminals {
-    /// Terminals in `folder`, for which `binary` is on the path.
-    pub fn new(folder: &Path, binary: &Path) -> Result<Self, Error> {
-        let mut folders = vec![binary.parent().unwrap_or(Path::new("/")).to_owned()];
+    /// Terminals in `folder`, which find programs in `programs` first.
+    pub fn new(folder: &Path, programs: &[PathBuf]) -> Result<Self, Error> {
+        let mut folders = programs.to_vec();
         folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
         let path = std::env::join_paths(folders).map_err(Error::malformed("the variable PATH"))?;
         Ok(Self { folder: folder.to_owned(), path, variables: Vec::new(), by_name: BTreeMap::new() })
@@ -83,6 +83,11 @@ impl Terminals {
             }
         }
         terminal.await_output(expected)
+    }
+
+    /// Waits until what runs in a terminal has shown these lines.
+    pub fn see(&mut self, name: &str, expected: &[String]) -> Result<(), Error> {
+        self.terminal(name)?.await_output(expected)
     }
 
     /// Interrupts what runs in a terminal, which has to end with success.

@@ -20,7 +20,7 @@ pub const RUNTIME_FEATURES: [&str; 8] =
     ["full", "fs", "net", "process", "rt", "rt-multi-thread", "signal", "time"];
 
 /// The table of ARCHITECTURE.md, bottom up. Changing it is changing the architecture.
-pub const TABLE: [Place; 15] = [
+pub const TABLE: [Place; 16] = [
     Place {
         name: "quorate-environment",
         ours: &[],
@@ -140,6 +140,12 @@ pub const TABLE: [Place; 15] = [
         ],
         not: &[],
         runtime: false,
+    },
+    Place {
+        name: "quorate-examples",
+        ours: &["quorate-client"],
+        not: &["axum", "heed", "hyper", "openraft"],
+        runtime: true,
     },
     Place { name: "xtask", ours: &["quorate-client"], not: &[], runtime: true },
 ];
