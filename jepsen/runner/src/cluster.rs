@@ -6,6 +6,7 @@
 pub mod launch;
 pub mod layer;
 pub mod machines;
+mod members;
 mod node;
 mod probe;
 mod status;

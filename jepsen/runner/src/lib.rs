@@ -9,6 +9,8 @@
 //! |---|---|
 //! | [`arguments`] | how a run is asked for |
 //! | [`cluster`] | machines, the nodes that run on them, and what is put between the two |
+//! | [`isolation`] | a world of the runner's own, which ends with it |
+//! | [`network`] | what arrives between nodes |
 //! | [`nemesis`] | who does harm, and what the frame of a run needs to know of it |
 //! | [`fault`] | what was done to the cluster, when, and whether it was done at all |
 //! | [`tool`] | programs of the system that the harness uses |
@@ -27,9 +29,12 @@ pub mod cluster;
 pub mod error;
 pub mod fault;
 pub mod history;
+pub mod isolation;
 pub mod judge;
 pub mod nemesis;
 pub mod random;
+pub mod nemesis;
+pub mod network;
 pub mod report;
 pub mod run_clock;
 pub mod tool;

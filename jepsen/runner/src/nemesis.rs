@@ -3,12 +3,25 @@
 //! A nemesis strikes and heals. When it does, and together with whom, is decided by the frame of a run, from the seed.
 //! It says of each strike whether its effect was seen; what it cannot do on this system, it refuses before the run.
 
+pub mod catalogue;
+pub mod crash;
+pub mod disturbance;
+pub mod membership;
+pub mod partition;
+pub mod pause;
+pub mod restart;
+pub mod transfer;
+pub mod whom;
+
 use std::ops::RangeInclusive;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
+use tokio::time::Instant;
 
 use crate::arguments::Target;
 use crate::cluster::Cluster;
@@ -87,4 +100,52 @@ pub trait Nemesis: Send {
     ///
     /// The harness failed.
     async fn heal(&mut self, cluster: &Cluster) -> Result<(), HarnessError>;
+}
+
+/// How long the effect of a strike may take to be seen.
+const EFFECT_LIMIT: Duration = Duration::from_secs(2);
+/// How often it is looked for.
+const EFFECT_POLL: Duration = Duration::from_millis(20);
+
+impl Strike {
+    /// One that was not tried.
+    pub fn skipped(action: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { action: action.into(), nodes: Vec::new(), state: FaultState::Skipped { why: why.into() } }
+    }
+}
+
+/// Waits until the effect of a strike is seen; if it never is, nobody can tell, and `otherwise` says what was missed.
+///
+/// # Errors
+///
+/// What `seen` says.
+pub async fn await_effect<F>(otherwise: &str, seen: impl Fn() -> F) -> Result<FaultState, HarnessError>
+where
+    F: Future<Output = Result<bool, HarnessError>>,
+{
+    let deadline = Instant::now() + EFFECT_LIMIT;
+    while !seen().await? {
+        if Instant::now() > deadline {
+            return Ok(FaultState::Indeterminate { why: format!("{otherwise} within {EFFECT_LIMIT:?}") });
+        }
+        tokio::time::sleep(EFFECT_POLL).await;
+    }
+    Ok(FaultState::Installed)
+}
+
+/// The leader; a random node, as long as there is none.
+pub async fn some_leader(cluster: &Cluster, random: &mut ChaCha8Rng) -> u8 {
+    let any = *cluster.nodes().choose(random).expect("a cluster has nodes");
+    cluster.leader().await.unwrap_or(any)
+}
+
+/// Why a fault of the network cannot be there, if so: it needs cables and a tool.
+pub fn network_obstacle(isolated: bool, tool: &str) -> Option<String> {
+    if !isolated {
+        return Some("all nodes are on one machine".into());
+    }
+    let version = Command::new(tool).arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let package = if tool == "nft" { "nftables" } else { "iproute2" };
+    (!version.is_ok_and(|status| status.success()))
+        .then(|| format!("there is no `{tool}` here (Debian: {package})"))
 }
