@@ -40,9 +40,9 @@ pub struct Arguments {
     /// The store.
     #[arg(long, value_enum, default_value_t = Target::Quorate)]
     pub target: Target,
-    /// The store's program.
-    #[arg(long, value_name = "FILE", default_value = "quorate")]
-    pub program: PathBuf,
+    /// The store's program. By default the one that the system finds.
+    #[arg(long, visible_alias = "quorate", value_name = "FILE")]
+    pub program: Option<PathBuf>,
     /// Where the report, the histories and the nodes' logs go. Made if it does not exist; what an earlier run left
     /// there is replaced.
     #[arg(long, value_name = "FOLDER", default_value = "target/jepsen-run")]

@@ -16,6 +16,9 @@
 //! | [`tool`] | programs of the system that the harness uses |
 //! | [`random`] | what the seed decides |
 //! | [`run_clock`] | the one clock of a run, by which faults and operations are told |
+//! | [`run`] | a whole run, from the first process to the report |
+//! | [`schedule`] | which faults strike when |
+//! | [`convergence`] | whether the cluster comes back when all is healed |
 //! | [`workload`] | what clients do |
 //! | [`client`] | how they ask, and what answers mean |
 //! | [`history`] | what they saw |
@@ -26,16 +29,18 @@
 pub mod arguments;
 pub mod client;
 pub mod cluster;
+pub mod convergence;
 pub mod error;
 pub mod fault;
 pub mod history;
 pub mod isolation;
 pub mod judge;
 pub mod nemesis;
-pub mod random;
-pub mod nemesis;
 pub mod network;
+pub mod random;
 pub mod report;
+pub mod run;
 pub mod run_clock;
+pub mod schedule;
 pub mod tool;
 pub mod workload;

@@ -1,0 +1,202 @@
+//! A whole run, from the first process to the report.
+
+mod harm;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::arguments::{Arguments, Target};
+use crate::cluster::{Cluster, ClusterPlan};
+use crate::convergence::{await_agreement, await_service, bring_back};
+use crate::error::HarnessError;
+use crate::isolation::Isolation;
+use crate::judge::judge;
+use crate::nemesis::{Nemesis, catalogue};
+use crate::report::{self, Convergence, NodeLog, RunRecord};
+use crate::run_clock::RunClock;
+use crate::workload::{Plan, WorkloadName, Workloads};
+
+use harm::Harm;
+
+/// How long a new cluster may take until it serves.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long clients work before the first fault, and after the last one.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// The exit code of a run that could not even be recorded.
+pub const HARNESS_FAILED: u8 = 4;
+/// The exit code of a command line that makes no sense.
+pub const BAD_ARGUMENTS: u8 = 3;
+
+/// What was chosen by a command line.
+pub struct Choice {
+    nemeses: Vec<Box<dyn Nemesis>>,
+    workloads: Vec<WorkloadName>,
+    left_out: Vec<String>,
+}
+
+impl Choice {
+    /// What the arguments ask for, as far as it is possible here.
+    ///
+    /// # Errors
+    ///
+    /// A name that means nothing.
+    pub fn of(arguments: &Arguments, isolation: &Isolation) -> Result<Self, String> {
+        let workloads = Plan::choose(&arguments.workload, arguments.target)?;
+        let mut left_out = Vec::new();
+        if let Isolation::Shared { why } = isolation {
+            left_out.push(format!("nodes share one machine: {why}"));
+        }
+        let mut nemeses = Vec::new();
+        for nemesis in catalogue::choose(&arguments.nemesis)? {
+            if !nemesis.suits(arguments.target) {
+                continue;
+            }
+            match nemesis.obstacle(isolation.is_isolated()) {
+                Some(why) => left_out.push(format!("{}: {why}", nemesis.name())),
+                None => nemeses.push(nemesis),
+            }
+        }
+        Ok(Self { nemeses, workloads, left_out })
+    }
+}
+
+/// Does all of it and gives the exit code. What it says goes to the standard output.
+///
+/// # Errors
+///
+/// The harness failed before there was anything to report.
+pub async fn run(arguments: &Arguments, choice: Choice, isolation: &Isolation) -> Result<u8, HarnessError> {
+    let Choice { mut nemeses, workloads, left_out } = choice;
+    for line in &left_out {
+        println!("left out: {line}");
+    }
+    let folder = prepare_folder(&arguments.output)?;
+    let program = find_program(arguments)?;
+    let plan = ClusterPlan {
+        target: arguments.target,
+        program: program.clone(),
+        size: arguments.nodes,
+        isolated: isolation.is_isolated(),
+        folder: folder.clone(),
+        layers: nemeses.iter().flat_map(|nemesis| nemesis.layers()).collect(),
+    };
+    let (clock, began) = (RunClock::start(), SystemTime::now());
+    let version = version_of(arguments.target, &program).await?;
+    let cluster = Cluster::new(plan, clock).await?;
+    bring_back(&cluster).await?;
+    cluster.await_serving(&cluster.nodes(), START_LIMIT).await?;
+    println!("{} nodes of {version} serve after {:.1} s", arguments.nodes, clock.elapsed().as_secs_f64());
+
+    let clients = Plan {
+        addresses: cluster.nodes().into_iter().map(|node| cluster.client_address(node)).collect(),
+        target: arguments.target,
+        workloads,
+        seed: arguments.seed,
+        rate: arguments.rate,
+    };
+    let working = Workloads::start(clients, clock);
+    tokio::time::sleep(QUIET).await;
+    let mut harm = Harm::new(&cluster, &mut nemeses, ChaCha8Rng::seed_from_u64(arguments.seed));
+    let end = Duration::from_secs(arguments.seconds).saturating_sub(QUIET);
+    harm.go_on_until(end, &working).await;
+    let (faults, mut harness_failures) = harm.finish().await;
+
+    if let Err(error) = bring_back(&cluster).await {
+        harness_failures.push(error.to_string());
+    }
+    let healed = clock.now();
+    let served = await_service(&cluster).await;
+    tokio::time::sleep(QUIET).await;
+    let histories = working.end().await;
+    let ended = clock.now();
+    let convergence = match served {
+        Ok(()) => await_agreement(&cluster, healed).await,
+        Err(why) => Convergence::Diverged { why },
+    };
+    let logs = cluster.nodes().into_iter();
+    let logs = logs.map(|node| NodeLog { node, path: cluster.log_file(node).to_owned() }).collect();
+    end_all(&cluster, arguments.keep_data, &mut harness_failures).await;
+
+    let record = RunRecord {
+        arguments: arguments.clone(),
+        command: command_line(),
+        version,
+        began,
+        ended,
+        faults,
+        left_out,
+        convergence,
+        harness_failures,
+        logs,
+    };
+    let judgement = judge(&histories, &record.faults).map_err(HarnessError::Nonsense)?;
+    println!("{}", report::write(&record, &histories, &judgement, &folder)?);
+    println!("report: {}", folder.join("report.html").display());
+    Ok(record.exit_code(&judgement))
+}
+
+/// Ends all nodes, and removes what they have stored.
+async fn end_all(cluster: &Cluster, keep_data: bool, failures: &mut Vec<String>) {
+    for node in cluster.nodes() {
+        if let Err(error) = cluster.kill(node).await {
+            failures.push(error.to_string());
+        }
+        let data = cluster.data_directory(node);
+        if !keep_data && data.exists() {
+            if let Err(error) = cluster.wipe(node).await {
+                failures.push(error.to_string());
+            }
+            // A file system of the node's own cannot be removed before it ends with the run; it is empty.
+            let _ = fs::remove_dir(data);
+        }
+    }
+}
+
+/// The folder of the report, empty.
+fn prepare_folder(folder: &Path) -> Result<PathBuf, HarnessError> {
+    let doing = format!("making {}", folder.display());
+    let marker = folder.join(MARKER);
+    if folder.exists() && fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+        if !marker.exists() {
+            let what = format!("{} is not empty, and not of an earlier run", folder.display());
+            return Err(HarnessError::Nonsense(what));
+        }
+        fs::remove_dir_all(folder).map_err(HarnessError::system(format!("removing {}", folder.display())))?;
+    }
+    fs::create_dir_all(folder).map_err(HarnessError::system(doing.clone()))?;
+    fs::write(&marker, "").map_err(HarnessError::system(doing.clone()))?;
+    folder.canonicalize().map_err(HarnessError::system(doing))
+}
+
+/// Says that a folder is one that a run may replace.
+const MARKER: &str = ".quorate-runner";
+
+fn find_program(arguments: &Arguments) -> Result<PathBuf, HarnessError> {
+    let Some(program) = &arguments.program else {
+        return Ok(match arguments.target {
+            Target::Quorate => "quorate".into(),
+            Target::Etcd => "etcd".into(),
+        });
+    };
+    program.canonicalize().map_err(HarnessError::system(format!("finding {}", program.display())))
+}
+
+async fn version_of(target: Target, program: &Path) -> Result<String, HarnessError> {
+    let text = crate::tool::tool_output(&program.to_string_lossy(), "--version", "").await?;
+    let line = text.lines().next().unwrap_or_default();
+    Ok(match target {
+        Target::Quorate => line.to_owned(),
+        Target::Etcd => line.replace("etcd Version: ", "etcd "),
+    })
+}
+
+/// The command that runs this again.
+fn command_line() -> String {
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    format!("cargo xtask jepsen run {}", words.join(" "))
+}
