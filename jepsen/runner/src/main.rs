@@ -48,7 +48,7 @@ async fn run_or_be_stopped(arguments: &Arguments, choice: Choice, isolation: &Is
         // As the first process of its world it would not hear of them otherwise.
         match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
             (Ok(mut interrupt), Ok(mut terminate)) => {
-                tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+                tokio::select! { biased; _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             }
             (Err(error), _) | (_, Err(error)) => {
                 eprintln!("error: signals are not heard: {error}");
@@ -57,14 +57,15 @@ async fn run_or_be_stopped(arguments: &Arguments, choice: Choice, isolation: &Is
         }
     };
     tokio::select! {
-        ended = run(arguments, choice, isolation) => ended.unwrap_or_else(|error| {
-            eprintln!("the harness failed: {error}");
-            HARNESS_FAILED
-        }),
+        biased;
         () = stopped => {
             eprintln!("stopped before there was a verdict");
             HARNESS_FAILED
         }
+        ended = run(arguments, choice, isolation) => ended.unwrap_or_else(|error| {
+            eprintln!("the harness failed: {error}");
+            HARNESS_FAILED
+        }),
     }
 }
 

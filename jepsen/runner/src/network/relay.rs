@@ -118,12 +118,13 @@ impl Work {
             // Without any, for as long as nothing comes.
             let next = next.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
             tokio::select! {
+                biased;
                 _ = &mut stopped => return Ok(()),
+                () = tokio::time::sleep_until(next) => self.pass_on().await,
                 received = self.device.recv(&mut packet) => {
                     let length = received?;
                     self.take(&packet[..length]);
                 }
-                () = tokio::time::sleep_until(next) => self.pass_on().await,
             }
         }
     }
