@@ -1,7 +1,9 @@
-//! `cargo xtask jepsen`: the checker of histories, built when it is needed.
+//! `cargo xtask jepsen`: the checker of histories and the runner that makes them, built when they are needed.
 //!
-//! All that follows goes to the checker as it is, and its exit code is ours: a script can tell a violation
-//! from a limit and from bad input.
+//! What follows `run` goes to the runner, all else to the checker, as it is. Their exit code is ours: a script can tell
+//! a violation from a limit and from bad input.
+
+pub mod runner;
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
@@ -17,14 +19,19 @@ const NOT_BUILT: u8 = 101;
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Arguments {
-    /// Arguments of the checker, such as `check history.edn`; `--help` tells them.
+    /// `run` and arguments of the runner, such as `run --seconds 60`; or those of the checker, such as
+    /// `check history.edn`. `run --help` and `--help` tell them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
 
 /// Builds the checker and runs it in the current folder.
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> ExitCode {
-    match checker_exit_code(workspace, arguments) {
+    let code = match arguments.arguments.split_first() {
+        Some((first, rest)) if first == "run" => runner::exit_code(workspace, rest),
+        _ => checker_exit_code(workspace, arguments),
+    };
+    match code {
         Ok(code) => code,
         Err(error) => {
             eprintln!("xtask: {error}");
@@ -39,8 +46,13 @@ fn checker_exit_code(workspace: &Workspace, arguments: &Arguments) -> Result<Exi
     run_command(&mut build)?;
     let mut checker = Command::new(workspace.target.join("release/quorate-jepsen"));
     checker.args(&arguments.arguments);
-    let program = describe(&checker);
-    let status = checker.status().map_err(|source| Error::Start { program: program.clone(), source })?;
+    exit_code_of(&mut checker)
+}
+
+/// Runs a program and gives what it ended with.
+fn exit_code_of(command: &mut Command) -> Result<ExitCode, Error> {
+    let program = describe(command);
+    let status = command.status().map_err(|source| Error::Start { program: program.clone(), source })?;
     match status.code().and_then(|code| u8::try_from(code).ok()) {
         Some(code) => Ok(ExitCode::from(code)),
         None => Err(Error::Failed { program, status }),

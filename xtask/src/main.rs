@@ -43,7 +43,8 @@ enum Command {
     Ci,
     /// Run whole clusters under a deterministic simulation, one process a seed.
     Sim(sim::Arguments),
-    /// Check histories of concurrent clients, of this store or any other.
+    /// Check histories of concurrent clients, of this store or any other; `run` makes them, with real processes under
+    /// real faults.
     Jepsen(jepsen::Arguments),
     /// Make one site of all pages, with every link checked.
     Docs(docs::Arguments),

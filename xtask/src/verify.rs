@@ -3,6 +3,7 @@
 use crate::cargo::{SIMULATION_PROFILE, cargo, cargo_for_simulation, run};
 use crate::docs_test;
 use crate::error::Error;
+use crate::jepsen;
 use crate::sim;
 use crate::steps::{Steps, run_tests};
 use crate::tidy;
@@ -43,6 +44,8 @@ fn run_test_steps(workspace: &Workspace, steps: &mut Steps) {
     });
     steps
         .run("documents", || docs_test::run(workspace, &docs_test::Arguments::of_all_pages()).map(|()| None));
+    // On the program that the steps before have built.
+    steps.run("real processes under faults", || jepsen::runner::short_run(workspace).map(|()| None));
     // Apart, so that no other test runs a state machine that could have bugs put back.
     steps.run("mutants of the state machine", || {
         run_tests(cargo(workspace).args([

@@ -197,6 +197,6 @@ async fn version_of(target: Target, program: &Path) -> Result<String, HarnessErr
 
 /// The command that runs this again.
 fn command_line() -> String {
-    let words: Vec<_> = std::env::args().skip(1).collect();
-    format!("cargo xtask jepsen run {}", words.join(" "))
+    let words = std::iter::once("cargo xtask jepsen run".to_owned()).chain(std::env::args().skip(1));
+    words.collect::<Vec<_>>().join(" ")
 }

@@ -1,0 +1,80 @@
+//! `cargo xtask jepsen run`: the runner and the product, built when they are needed.
+
+use std::ffi::{OsStr, OsString};
+use std::process::{Command, ExitCode};
+
+use super::exit_code_of;
+use crate::cargo::{cargo, run as run_command};
+use crate::error::Error;
+use crate::workspace::Workspace;
+
+/// What the runner is made of: itself, and what it puts between nodes and their disks.
+const PACKAGES: [&str; 1] = ["quorate-runner"];
+
+/// How long the run of `cargo xtask test` lasts, in seconds.
+const SECONDS_IN_TEST: &str = "90";
+
+/// Builds the runner, and the product if no other program is named, and runs it in the current folder.
+pub fn exit_code(workspace: &Workspace, arguments: &[OsString]) -> Result<ExitCode, Error> {
+    build(workspace, &PACKAGES)?;
+    let mut runner = Command::new(workspace.target.join("debug/quorate-runner"));
+    runner.args(arguments);
+    if needs_product(arguments) {
+        build(workspace, &["quorate"])?;
+        runner.arg("--program").arg(workspace.target.join("debug/quorate"));
+    }
+    exit_code_of(&mut runner)
+}
+
+/// The run that is part of `cargo xtask test`: every fault that this system allows, for a short time, on the program
+/// that the tests before have built.
+pub fn short_run(workspace: &Workspace) -> Result<(), Error> {
+    build(workspace, &PACKAGES)?;
+    let mut runner = Command::new(workspace.target.join("debug/quorate-runner"));
+    runner.current_dir(&workspace.root).args(["--seconds", SECONDS_IN_TEST, "--program"]);
+    runner
+        .arg(workspace.target.join("debug/quorate"))
+        .arg("--output")
+        .arg(workspace.target.join("jepsen-test"));
+    run_command(&mut runner)
+}
+
+fn build(workspace: &Workspace, packages: &[&str]) -> Result<(), Error> {
+    let mut build = cargo(workspace);
+    build.args(["build", "--quiet"]);
+    for package in packages {
+        build.args(["--package", package]);
+    }
+    run_command(&mut build)
+}
+
+/// Whether the arguments ask for a run of the product, and do not say where it is.
+fn needs_product(arguments: &[OsString]) -> bool {
+    let says = |options: &[&str]| {
+        arguments.iter().filter_map(|argument| argument.to_str()).any(|argument| {
+            let option = argument.split('=').next().unwrap_or(argument);
+            options.contains(&option)
+        })
+    };
+    let etcd = arguments.iter().any(|argument| argument == OsStr::new("etcd") || argument == "--target=etcd");
+    !etcd && !says(&["--program", "--quorate", "--list", "--help", "-h"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::needs_product;
+
+    fn needs(line: &str) -> bool {
+        needs_product(&line.split_whitespace().map(Into::into).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_product_is_built_when_nothing_else_is_tried() {
+        assert!(needs(""));
+        assert!(needs("--seconds 20 --nemesis kill"));
+        assert!(!needs("--quorate other"));
+        assert!(!needs("--program=other"));
+        assert!(!needs("--target etcd") && !needs("--target=etcd"));
+        assert!(!needs("--list") && !needs("--help"));
+    }
+}
