@@ -92,8 +92,11 @@ impl Machines {
             words.push("nsenter".into());
             words.push(format!("--net=/proc/{}/ns/net", namespace.id).into());
             words.push("--".into());
+        } else {
+            // No namespace of processes takes it down if the runner is killed.
+            words.extend(["setpriv", "--pdeathsig", "KILL", "--"].map(OsString::from));
         }
-        // Neither of them makes another process: the node has the number that is ours to kill.
+        // None of them makes another process: the node has the number that is ours to kill.
         words.push("env".into());
         for (name, value) in &launch.environment {
             let mut word = OsString::from(format!("{name}="));
