@@ -51,6 +51,10 @@ pub trait Environment: Clone + Debug + Send + Sync + 'static {
     /// ended before its first job, and gives every job back.
     fn spawn_worker<W: Worker>(&self, name: &str, worker: W) -> (WorkerHandle<W::Job>, WorkerFinished);
 
+    /// Rests in the middle of a worker's round, called by the worker itself: its thread blocks. A simulated round
+    /// takes no time between its beginning and its end, so it does not rest either.
+    fn pause_round(&self, duration: Duration);
+
     /// Lets the world witness a fact about this node, if there is one. Nobody listens, but in a
     /// simulation: elsewhere the fact is not even put together.
     fn witness<'a>(&self, _fact: impl FnOnce() -> Option<Fact<'a>>) {}

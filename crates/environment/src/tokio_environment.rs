@@ -89,6 +89,10 @@ impl Environment for TokioEnvironment {
         }
         (handle, finished)
     }
+
+    fn pause_round(&self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
 }
 
 pin_project! {

@@ -79,12 +79,20 @@ fn strangers<E: Environment>(replica: &Replica<E>) -> Vec<(NodeId, String)> {
 }
 
 /// Makes snapshots and purges the log, by bytes.
+///
+/// The logs of all nodes grow alike, so all would make their snapshots at the same time. As with checkpoints, each
+/// comes early by a random share: a write waits for a quorum only, and does not feel it when one node's disk is busy.
 pub(crate) async fn keep_log_short<E: Environment>(replica: Replica<E>, shutdown: CancellationToken) {
     let inner = replica.inner();
+    let due_percent = || 50 + inner.environment.random_u64() % 51;
+    let mut percent = due_percent();
     while pause(&inner.environment, &shutdown, SNAPSHOT_CHECK_INTERVAL).await {
-        if inner.storage.snapshot_due() && inner.raft.trigger().snapshot().await.is_err() {
-            // Raft has stopped; whoever waits for `failed` has been told.
-            return;
+        if inner.storage.snapshot_due(percent) {
+            if inner.raft.trigger().snapshot().await.is_err() {
+                // Raft has stopped; whoever waits for `failed` has been told.
+                return;
+            }
+            percent = due_percent();
         }
         if let Some(index) = inner.storage.purge_due()
             && inner.raft.trigger().purge_log(index).await.is_err()

@@ -26,7 +26,7 @@ pub struct StorageOptions {
     pub checkpoint_bytes: u64,
     /// How many bytes of applied writes may wait for the next checkpoint before applying pauses.
     pub overlay_bytes_max: u64,
-    /// How many bytes of log make a new snapshot due; as many as the newest one has, if it is large.
+    /// How many bytes of log make a new snapshot due, at the latest; as many as the newest one has, if it is large.
     pub snapshot_log_bytes: u64,
     /// How many bytes of log stay behind the newest snapshot, so that a node that was away for a moment
     /// catches up from the log.

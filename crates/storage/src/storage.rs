@@ -211,11 +211,11 @@ impl<E: Environment> Storage<E> {
         }
     }
 
-    /// Whether so much log has gathered behind the newest snapshot that it is time for another, and the
+    /// Whether the log behind the newest snapshot has come to `percent` of what makes another due, and the
     /// disk has room for it.
-    pub fn snapshot_due(&self) -> bool {
+    pub fn snapshot_due(&self, percent: u64) -> bool {
         let newest_bytes = self.state.shelf.current().map_or(0, |kept| kept.bytes);
-        self.log_bytes_since_snapshot() >= self.options.snapshot_due_after(newest_bytes)
+        self.log_bytes_since_snapshot() >= self.options.snapshot_due_after(newest_bytes) / 100 * percent
             && self.state.has_room_for_snapshot()
     }
 

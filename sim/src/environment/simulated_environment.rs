@@ -113,4 +113,6 @@ impl Environment for SimulatedEnvironment {
         drop(madsim::task::Builder::new().name(name).spawn(rounds));
         (handle, finished)
     }
+
+    fn pause_round(&self, _duration: Duration) {}
 }

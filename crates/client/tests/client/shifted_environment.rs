@@ -67,4 +67,8 @@ impl Environment for ShiftedEnvironment {
     fn spawn_worker<W: Worker>(&self, name: &str, worker: W) -> (WorkerHandle<W::Job>, WorkerFinished) {
         self.real.spawn_worker(name, worker)
     }
+
+    fn pause_round(&self, duration: Duration) {
+        self.real.pause_round(duration);
+    }
 }

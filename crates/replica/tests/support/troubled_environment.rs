@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use quorate_environment::{
     Environment, Listener, Moment, TokioEnvironment, WallTime, Worker, WorkerFinished, WorkerHandle,
@@ -94,6 +95,10 @@ impl Environment for TroubledEnvironment {
     fn spawn_worker<W: Worker>(&self, name: &str, worker: W) -> (WorkerHandle<W::Job>, WorkerFinished) {
         let troubles = (name == "log").then(|| self.troubles.clone());
         self.real.spawn_worker(name, TroubledWorker { worker, troubles })
+    }
+
+    fn pause_round(&self, duration: Duration) {
+        self.real.pause_round(duration);
     }
 }
 

@@ -94,7 +94,8 @@ impl SnapshotWriter {
     }
 
     fn submit<E: Environment>(&self, environment: &E, job: SnapshotJob) {
-        let (worker, _finished) = environment.spawn_worker("snapshot", self.clone());
+        let builder = SnapshotBuilder { writer: self.clone(), environment: environment.clone() };
+        let (worker, _finished) = environment.spawn_worker("snapshot", builder);
         // A worker that has ended drops the job, which the receiver sees.
         let _ = worker.submit(job);
     }
@@ -114,13 +115,17 @@ impl SnapshotWriter {
         &self.cancelled
     }
 
-    fn build(&self, tables: &StateTables) -> Result<KeptSnapshot, BuildError> {
+    fn build<E: Environment>(
+        &self,
+        tables: &StateTables,
+        environment: &E,
+    ) -> Result<KeptSnapshot, BuildError> {
         let _span = tracing::debug_span!("build_snapshot").entered();
         let unfinished = self.shelf.unfinished_path();
         let io_failed = |error| BuildError::Failed(StorageFailure::io(BUILDING, &error));
         let cluster_id = self.identity.cluster_id();
         let header = |machine: &_, meta| SnapshotHeader::new(cluster_id, self.group, machine, meta);
-        let meta = match write_snapshot(tables, &unfinished, header, &self.cancelled) {
+        let meta = match write_snapshot(tables, &unfinished, header, &self.cancelled, environment) {
             Ok(meta) => meta,
             Err(WriteError::Cancelled) => return Err(BuildError::Cancelled),
             Err(WriteError::Io(error)) if StorageFailure::is_disk_full(&error) => {
@@ -141,7 +146,13 @@ impl SnapshotWriter {
     }
 }
 
-impl Worker for SnapshotWriter {
+/// The worker.
+struct SnapshotBuilder<E> {
+    writer: SnapshotWriter,
+    environment: E,
+}
+
+impl<E: Environment> Worker for SnapshotBuilder<E> {
     type Job = SnapshotJob;
 
     fn run(&mut self, jobs: Vec<SnapshotJob>) {
@@ -149,7 +160,7 @@ impl Worker for SnapshotWriter {
         for job in jobs {
             match job {
                 SnapshotJob::Build { tables, done, guard } => {
-                    let built = self.build(&tables);
+                    let built = self.writer.build(&tables, &self.environment);
                     drop(tables);
                     drop(guard);
                     let _ = done.send(built);

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream;
@@ -247,6 +248,9 @@ impl Environment for TestEnvironment {
         );
         (handle, finished)
     }
+
+    /// Its workers have no thread that could block.
+    fn pause_round(&self, _duration: Duration) {}
 }
 
 /// Copies a data directory as it is on disk now, as if its node had crashed.
