@@ -121,8 +121,12 @@ async fn a_learner_stays_one_until_it_is_promoted() {
     let view = settled(&replicas[0], 2).await;
     assert_eq!(roles(&view), [(1, Voter), (2, Learner)]);
     assert_eq!(view.members[1].wanted, Wanted::Learner);
+    // The learner may serve before its leader has heard that it has anything, and is not promoted so long.
     within("the leader to hear of the learner", async {
-        while replicas[0].members().members[1].is_reachable != Some(true) {
+        let is_known = |view: MembersView| {
+            view.members[1].is_reachable == Some(true) && view.members[1].matched_index.is_some()
+        };
+        while !is_known(replicas[0].members()) {
             TokioEnvironment::new().sleep(Duration::from_millis(20)).await;
         }
     })
