@@ -15,6 +15,8 @@ pub use observation::{Freshness, Revealed, Snapshot, SnapshotEntry};
 pub use recorder::{Call, Completion, Operation, Recorder};
 pub use sample::{Outcome, Sample};
 
+use serde::Serialize;
+
 use crate::workload::WorkloadName;
 
 /// The history of one workload.
@@ -43,7 +45,7 @@ pub struct Histories {
 }
 
 /// What convicts the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Conviction {
     /// When it was seen, or when the request began that shows it, in nanoseconds of the run.
     pub when: u64,

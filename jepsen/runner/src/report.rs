@@ -1,15 +1,25 @@
-//! What people read when a run is over.
+//! What people read when a run is over: a page, a text, and JSON for programs. Beside them are the histories, which
+//! `quorate-jepsen check` reads.
 
+mod logs;
+mod measures;
+mod page;
+mod plots;
+mod summary;
+mod text;
+
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use quorate_jepsen::judge::Conclusion;
+use serde::Serialize;
 
 use crate::arguments::Arguments;
 use crate::error::HarnessError;
 use crate::fault::Fault;
 use crate::history::Histories;
 use crate::judge::Judgement;
+use summary::{Summary, Verdict};
 
 /// A node's log.
 #[derive(Clone, Debug)]
@@ -21,7 +31,8 @@ pub struct NodeLog {
 }
 
 /// How the cluster came back when all was healed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
 pub enum Convergence {
     /// All nodes serve and have the same state.
     Converged {
@@ -68,14 +79,7 @@ impl RunRecord {
     /// The exit code of the run: 0 all is well, 1 the store is convicted, 2 there is no verdict, 4 the harness failed.
     /// What convicts the store does so even if the harness failed.
     pub fn exit_code(&self, judgement: &Judgement) -> u8 {
-        let has_diverged = matches!(self.convergence, Convergence::Diverged { .. });
-        match judgement.conclusion() {
-            Conclusion::Broken => 1,
-            _ if has_diverged => 1,
-            _ if !self.harness_failures.is_empty() => 4,
-            Conclusion::Unknown => 2,
-            Conclusion::Kept => 0,
-        }
+        Verdict::of(self, judgement).exit_code()
     }
 }
 
@@ -86,13 +90,162 @@ impl RunRecord {
 ///
 /// A file that cannot be written.
 pub fn write(
-    _record: &RunRecord,
-    _histories: &Histories,
+    record: &RunRecord,
+    histories: &Histories,
     judgement: &Judgement,
     folder: &Path,
 ) -> Result<String, HarnessError> {
-    let text = format!("{:?}", judgement.conclusion());
-    std::fs::write(folder.join("report.txt"), &text)
-        .map_err(HarnessError::system(format!("writing the report into {}", folder.display())))?;
+    let summary = Summary::new(record, histories, judgement);
+    let save = |name: &str, content: &[u8]| {
+        let path = folder.join(name);
+        fs::write(&path, content).map_err(HarnessError::system(format!("writing {}", path.display())))
+    };
+    for history in histories.workloads.iter().filter(|history| !history.lines.is_empty()) {
+        save(&format!("{}.jsonl", history.workload), &history.file(&record.faults).bytes)?;
+    }
+    let json = serde_json::to_vec_pretty(&summary).expect("a summary has only texts for names");
+    save("report.json", &json)?;
+    save("report.html", page::page(&summary, judgement).as_bytes())?;
+    let text = text::text(&summary);
+    save("report.txt", text.as_bytes())?;
     Ok(text)
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::FaultState;
+    use crate::history::{Conviction, Outcome, Sample};
+    use crate::judge::WorkloadJudgement;
+    use crate::workload::WorkloadName;
+    use clap::Parser;
+    use quorate_jepsen::judge::Conclusion;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn record() -> RunRecord {
+        let fault = |began, healed, action: &str, state| Fault {
+            nemesis: "kill",
+            action: action.to_owned(),
+            nodes: vec![2],
+            began,
+            healed,
+            state,
+        };
+        RunRecord {
+            arguments: Arguments::parse_from([
+                "quorate-runner",
+                "--nodes",
+                "3",
+                "--seconds",
+                "10",
+                "--seed",
+                "7",
+            ]),
+            command: "cargo xtask jepsen run --nodes 3 --seconds 10 --seed 7".to_owned(),
+            version: "quorate 0.1.0".to_owned(),
+            began: UNIX_EPOCH + Duration::from_secs(1_795_323_930),
+            ended: 10 * SECOND,
+            faults: vec![
+                fault(2 * SECOND, Some(4 * SECOND), "node 2 <leads>, and is killed", FaultState::Installed),
+                fault(
+                    8 * SECOND,
+                    None,
+                    "nobody",
+                    FaultState::Skipped { why: "no majority is left".to_owned() },
+                ),
+            ],
+            left_out: vec!["clocks: libfaketime is not there".to_owned()],
+            convergence: Convergence::Converged { took: SECOND / 2, revision: 40 },
+            harness_failures: Vec::new(),
+            logs: Vec::new(),
+        }
+    }
+
+    fn histories() -> Histories {
+        let sample = |tenth: u64| {
+            let ended = tenth * SECOND / 10;
+            let outcome = if (20..35).contains(&tenth) { Outcome::Unknown } else { Outcome::Ok };
+            Sample { began: ended - 3_000_000, ended, node: (tenth % 3) as u8 + 1, is_write: true, outcome }
+        };
+        Histories { samples: (1..100).map(sample).collect(), ..Histories::default() }
+    }
+
+    fn judgement(conclusion: Conclusion) -> Judgement {
+        let workload = WorkloadJudgement {
+            workload: WorkloadName::Register,
+            operations: 99,
+            conclusion,
+            explanation: "Key \"a\" is not linearizable.".to_owned(),
+            when: Some((SECOND, 2 * SECOND)),
+            picture: None,
+        };
+        Judgement { workloads: vec![workload], broken_rules: Vec::new() }
+    }
+
+    fn text_of(record: &RunRecord, judgement: &Judgement) -> String {
+        text::text(&Summary::new(record, &histories(), judgement))
+    }
+
+    #[test]
+    fn the_text_of_a_run_is_this() {
+        let text = text_of(&record(), &judgement(Conclusion::Kept));
+        assert_eq!(text, include_str!("report/example.txt"));
+    }
+
+    #[test]
+    fn what_convicts_counts_more_than_what_failed() {
+        let mut record = record();
+        assert_eq!(record.exit_code(&judgement(Conclusion::Kept)), 0);
+        assert_eq!(record.exit_code(&judgement(Conclusion::Unknown)), 2);
+        record.harness_failures.push("no space".to_owned());
+        assert_eq!(record.exit_code(&judgement(Conclusion::Kept)), 4);
+        assert_eq!(record.exit_code(&judgement(Conclusion::Broken)), 1);
+        let rule = Conviction { when: 5, what: "a rule".to_owned() };
+        let broken = Judgement { broken_rules: vec![rule], ..judgement(Conclusion::Kept) };
+        assert_eq!(record.exit_code(&broken), 1);
+        record.convergence = Convergence::Diverged { why: "node 3 has another state".to_owned() };
+        assert_eq!(record.exit_code(&judgement(Conclusion::Kept)), 1);
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_reason_and_what_the_nodes_said() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("node-1.log");
+        fs::write(&path, "2026-11-22T05:05:31.5Z elected\n2026-11-22T06:00:00Z later\n").expect("a log");
+        let record = RunRecord { logs: vec![NodeLog { node: 1, path }], ..record() };
+        let text = text_of(&record, &judgement(Conclusion::Broken));
+        assert!(text.starts_with("Verdict: convicted\n"));
+        assert!(text.contains("register: Key \"a\" is not linearizable."));
+        assert!(text.contains("Log of node 1:\n  2026-11-22T05:05:31.5Z elected\n"));
+        assert!(!text.contains("later"));
+    }
+
+    #[test]
+    fn the_folder_holds_the_report_in_three_forms() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let judgement = judgement(Conclusion::Broken);
+        write(&record(), &histories(), &judgement, folder.path()).expect("writable");
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).expect(name);
+        let json: serde_json::Value = serde_json::from_str(&read("report.json")).expect("JSON");
+        assert_eq!(json["verdict"], "convicted");
+        assert_eq!(json["measures"]["kinds"]["kill"]["installed"], 1);
+        let page = read("report.html");
+        assert!(
+            page.contains("node 2 &lt;leads&gt;, and is killed"),
+            "what nodes and faults say is no markup"
+        );
+        assert!(page.contains("Key &quot;a&quot; is not linearizable."));
+        for (opened, closed) in
+            [("<svg", "</svg>"), ("<table", "</table>"), ("<tr>", "</tr>"), ("<td", "</td>")]
+        {
+            assert_eq!(page.matches(opened).count(), page.matches(closed).count(), "{opened}");
+        }
+        assert!(!page.contains("http://") && !page.contains("https://"), "it refers to nothing outside");
+    }
 }

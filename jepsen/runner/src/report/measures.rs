@@ -1,0 +1,298 @@
+//! Numbers of a run: how many requests ended how, how long nobody could write, and how soon the store was back.
+//!
+//! The store is *away* as long as no write is acknowledged by any node. After a fault it is *back* with the first write
+//! that is acknowledged after the healing; *everywhere*, when every node has acknowledged one.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::fault::{Fault, FaultState};
+use crate::history::{Outcome, Sample};
+
+/// How many bars and points a plot has at most.
+const SLICES_MAX: u64 = 240;
+/// The shortest time that one of them stands for, in nanoseconds.
+const SLICE_NS_MIN: u64 = 250_000_000;
+
+/// The numbers of a run. Times are nanoseconds of the run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Measures {
+    /// How long clients worked.
+    pub length: u64,
+    /// Requests by outcome.
+    pub reads: Outcomes,
+    /// The same of those that could change something.
+    pub writes: Outcomes,
+    /// The longest time without an acknowledged write: from when until when.
+    pub longest_absence: (u64, u64),
+    /// Of each fault, in the order of the record.
+    pub recoveries: Vec<Recovery>,
+    /// By nemesis.
+    pub kinds: BTreeMap<&'static str, Kind>,
+    /// What is plotted.
+    pub plot: Plot,
+}
+
+/// How many requests ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Outcomes {
+    /// Answered.
+    pub ok: usize,
+    /// Certainly without effect.
+    pub failed: usize,
+    /// Nobody knows.
+    pub unknown: usize,
+}
+
+/// What a fault did to the service, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Recovery {
+    /// The longest time without an acknowledged write that was not over before the fault began, and began before it
+    /// was healed; what lies before the fault is not counted.
+    pub away: u64,
+    /// From the healing to the next acknowledged write. None if there was none.
+    pub back: Option<u64>,
+    /// From the healing until every node had acknowledged a write. None if that did not come about before the next
+    /// fault, or at all.
+    pub everywhere: Option<u64>,
+}
+
+/// What all faults of a nemesis did. Times are nanoseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Kind {
+    /// Faults whose effect was seen.
+    pub installed: usize,
+    /// Those that were not tried.
+    pub skipped: usize,
+    /// Those of which nobody knows.
+    pub indeterminate: usize,
+    /// The longest time without an acknowledged write.
+    pub away_max: u64,
+    /// The longest time from a healing to the next acknowledged write.
+    pub back_max: u64,
+    /// The longest time from a healing until every node had acknowledged one. None if it never came so far before the
+    /// next fault.
+    pub everywhere_max: Option<u64>,
+}
+
+/// What happened in equal slices of time, one after the other.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Plot {
+    /// How long a slice is, in nanoseconds.
+    pub slice: u64,
+    /// Requests that ended in it.
+    pub outcomes: Vec<Outcomes>,
+    /// The latency of those that were answered, in nanoseconds: half were faster, 99 of 100 were faster, the slowest.
+    pub latencies: Vec<Option<[u64; 3]>>,
+}
+
+impl Measures {
+    /// The numbers of a run of this many nodes.
+    pub fn new(samples: &[Sample], faults: &[Fault], nodes: u8, length: u64) -> Self {
+        let mut reads = Outcomes::default();
+        let mut writes = Outcomes::default();
+        for sample in samples {
+            if sample.is_write { &mut writes } else { &mut reads }.count(sample.outcome);
+        }
+        let acknowledged = Acknowledged::new(samples);
+        let recoveries: Vec<Recovery> =
+            faults.iter().map(|fault| recovery(fault, faults, &acknowledged, nodes, length)).collect();
+        Self {
+            length,
+            reads,
+            writes,
+            longest_absence: acknowledged.longest_absence(0, length, length),
+            kinds: kinds(faults, &recoveries),
+            recoveries,
+            plot: Plot::new(samples, length),
+        }
+    }
+
+    /// Requests of both kinds.
+    pub fn requests(&self) -> Outcomes {
+        let (reads, writes) = (self.reads, self.writes);
+        Outcomes {
+            ok: reads.ok + writes.ok,
+            failed: reads.failed + writes.failed,
+            unknown: reads.unknown + writes.unknown,
+        }
+    }
+}
+
+impl Outcomes {
+    fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Ok => self.ok += 1,
+            Outcome::Failed => self.failed += 1,
+            Outcome::Unknown => self.unknown += 1,
+        }
+    }
+}
+
+/// When writes were acknowledged.
+struct Acknowledged {
+    /// By anybody, in ascending order.
+    all: Vec<u64>,
+    /// By node.
+    by_node: BTreeMap<u8, Vec<u64>>,
+}
+
+impl Acknowledged {
+    fn new(samples: &[Sample]) -> Self {
+        let mut by_node: BTreeMap<u8, Vec<u64>> = BTreeMap::new();
+        for sample in samples.iter().filter(|sample| sample.is_write && sample.outcome == Outcome::Ok) {
+            by_node.entry(sample.node).or_default().push(sample.ended);
+        }
+        by_node.values_mut().for_each(|moments| moments.sort_unstable());
+        let mut all: Vec<u64> = by_node.values().flatten().copied().collect();
+        all.sort_unstable();
+        Self { all, by_node }
+    }
+
+    /// The longest time without an acknowledgement that begins between two moments. `end` is that of the run.
+    fn longest_absence(&self, from: u64, until: u64, end: u64) -> (u64, u64) {
+        let first = self.all.partition_point(|moment| *moment <= from);
+        let mut since = from;
+        let mut longest = (from, from);
+        for moment in self.all[first..].iter().copied().chain([end]) {
+            if moment.saturating_sub(since) > longest.1 - longest.0 {
+                longest = (since, moment);
+            }
+            if moment > until {
+                break;
+            }
+            since = moment;
+        }
+        longest
+    }
+
+    /// The first acknowledgement after a moment.
+    fn first_after(moments: &[u64], moment: u64) -> Option<u64> {
+        moments.get(moments.partition_point(|it| *it <= moment)).copied()
+    }
+}
+
+fn recovery(
+    fault: &Fault,
+    faults: &[Fault],
+    acknowledged: &Acknowledged,
+    nodes: u8,
+    length: u64,
+) -> Recovery {
+    let healed = fault.healed.unwrap_or(fault.began);
+    let (since, until) = acknowledged.longest_absence(fault.began, healed, length);
+    let next = faults.iter().map(|other| other.began).filter(|began| *began > healed).min();
+    let is_before_next = |moment: &u64| next.is_none_or(|next| *moment < next);
+    let of_node = |node: u8| {
+        let moments = acknowledged.by_node.get(&node)?;
+        Acknowledged::first_after(moments, healed).filter(is_before_next)
+    };
+    // The slowest, if all of them came back.
+    let everywhere = (1..=nodes).map(of_node).try_fold(healed, |slowest, moment| Some(slowest.max(moment?)));
+    Recovery {
+        away: until - since,
+        back: Acknowledged::first_after(&acknowledged.all, healed).map(|moment| moment - healed),
+        everywhere: everywhere.map(|moment| moment - healed),
+    }
+}
+
+fn kinds(faults: &[Fault], recoveries: &[Recovery]) -> BTreeMap<&'static str, Kind> {
+    let mut kinds: BTreeMap<&'static str, Kind> = BTreeMap::new();
+    for (fault, recovery) in faults.iter().zip(recoveries) {
+        let kind = kinds.entry(fault.nemesis).or_default();
+        match fault.state {
+            FaultState::Installed => kind.installed += 1,
+            FaultState::Indeterminate { .. } => kind.indeterminate += 1,
+            FaultState::Skipped { .. } => {
+                kind.skipped += 1;
+                continue;
+            }
+        }
+        kind.away_max = kind.away_max.max(recovery.away);
+        kind.back_max = kind.back_max.max(recovery.back.unwrap_or(u64::MAX));
+        kind.everywhere_max = kind.everywhere_max.max(recovery.everywhere);
+    }
+    kinds
+}
+
+impl Plot {
+    fn new(samples: &[Sample], length: u64) -> Self {
+        let slice = length.div_ceil(SLICES_MAX).max(SLICE_NS_MIN);
+        let slices = length.div_ceil(slice) as usize;
+        let mut outcomes = vec![Outcomes::default(); slices];
+        let mut latencies = vec![Vec::new(); slices];
+        for sample in samples {
+            let place = (sample.ended / slice) as usize;
+            // Answers that come after the end belong to no slice.
+            let Some(counted) = outcomes.get_mut(place) else { continue };
+            counted.count(sample.outcome);
+            if sample.outcome == Outcome::Ok {
+                latencies[place].push(sample.ended - sample.began);
+            }
+        }
+        let quantiles = |mut latencies: Vec<u64>| {
+            latencies.sort_unstable();
+            let slowest = *latencies.last()?;
+            let at = |percent: usize| latencies[(latencies.len() - 1) * percent / 100];
+            Some([at(50), at(99), slowest])
+        };
+        Self { slice, outcomes, latencies: latencies.into_iter().map(quantiles).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn write(ended: u64, node: u8) -> Sample {
+        Sample { began: ended - 1, ended, node, is_write: true, outcome: Outcome::Ok }
+    }
+
+    fn fault(began: u64, healed: u64) -> Fault {
+        let state = FaultState::Installed;
+        Fault { nemesis: "kill", action: String::new(), nodes: vec![1], began, healed: Some(healed), state }
+    }
+
+    #[test]
+    fn the_store_is_away_while_nobody_acknowledges() {
+        let samples: Vec<Sample> = [1, 2, 7, 8, 9].map(|second| write(second * SECOND, 1)).into();
+        let measures = Measures::new(&samples, &[fault(3 * SECOND, 6 * SECOND)], 1, 10 * SECOND);
+        assert_eq!(measures.longest_absence, (2 * SECOND, 7 * SECOND));
+        let back = Some(SECOND);
+        assert_eq!(measures.recoveries, [Recovery { away: 4 * SECOND, back, everywhere: back }]);
+    }
+
+    #[test]
+    fn a_fault_that_nobody_noticed_cost_little() {
+        let samples: Vec<Sample> = (1..100).map(|tenth| write(tenth * SECOND / 10, 1)).collect();
+        let measures = Measures::new(&samples, &[fault(3 * SECOND, 6 * SECOND)], 1, 10 * SECOND);
+        assert_eq!(measures.recoveries[0].away, SECOND / 10);
+        assert_eq!(measures.recoveries[0].back, Some(SECOND / 10));
+    }
+
+    #[test]
+    fn it_is_back_everywhere_with_the_slowest_node_and_before_the_next_fault() {
+        let samples = [write(5 * SECOND, 1), write(8 * SECOND, 2), write(20 * SECOND, 1)];
+        let of = |faults: &[Fault]| Measures::new(&samples, faults, 2, 30 * SECOND).recoveries[0];
+        assert_eq!(of(&[fault(SECOND, 4 * SECOND)]).everywhere, Some(4 * SECOND));
+        let next = fault(7 * SECOND, 9 * SECOND);
+        assert_eq!(of(&[fault(SECOND, 4 * SECOND), next]).everywhere, None);
+    }
+
+    #[test]
+    fn a_store_that_never_comes_back_is_away_to_the_end() {
+        let measures = Measures::new(&[write(SECOND, 1)], &[fault(2 * SECOND, 3 * SECOND)], 1, 60 * SECOND);
+        assert_eq!(measures.recoveries[0], Recovery { away: 58 * SECOND, back: None, everywhere: None });
+    }
+
+    #[test]
+    fn requests_are_plotted_in_the_slice_in_which_they_ended() {
+        let plot = Plot::new(&[write(SECOND / 8, 1), write(SECOND * 3 / 8, 1)], SECOND / 2);
+        let one = Outcomes { ok: 1, ..Outcomes::default() };
+        assert_eq!(plot.outcomes, [one, one]);
+        assert_eq!(plot.latencies, [Some([1, 1, 1]); 2]);
+    }
+}
