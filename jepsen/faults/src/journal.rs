@@ -107,9 +107,9 @@ pub fn compact(records: Vec<Record>) -> Vec<Record> {
             Record::Synced { inode, .. } | Record::SyncFailed { inode, .. } | Record::Forgotten { inode } => {
                 changed.contains(inode)
             }
-            Record::DirectorySynced { before, .. } => {
-                kept.iter().any(|record| matches!(record, Record::Renamed(renaming) if renaming.number < *before))
-            }
+            Record::DirectorySynced { before, .. } => kept
+                .iter()
+                .any(|record| matches!(record, Record::Renamed(renaming) if renaming.number < *before)),
         };
         if stays {
             kept.push(record);

@@ -128,7 +128,8 @@ impl Record {
                 put_path(&mut bytes, Some(path));
             }
         }
-        let length = u32::try_from(bytes.len() - LENGTH_BYTES).expect("a change is cut into pieces before that");
+        let length =
+            u32::try_from(bytes.len() - LENGTH_BYTES).expect("a change is cut into pieces before that");
         bytes[..LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
         bytes
     }

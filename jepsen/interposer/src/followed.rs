@@ -106,18 +106,18 @@ impl Followed {
         }
         let known = &mut self.journal().state.known;
         let follows = || path_of(number).is_ok_and(|path| self.follows(&path));
-        known
-            .entry((stat.st_dev, stat.st_ino))
-            .or_insert_with(follows)
-            .then_some(FollowedFile { descriptor, number, stat })
+        known.entry((stat.st_dev, stat.st_ino)).or_insert_with(follows).then_some(FollowedFile {
+            descriptor,
+            number,
+            stat,
+        })
     }
 
     /// The directory with that number, if it is one and names in it are followed.
     pub fn directory(&self, number: i32) -> Option<PathBuf> {
         let path = if number < 0 { None } else { path_of(number).ok() }?;
-        let is_directory = || {
-            lstat(&path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
-        };
+        let is_directory =
+            || lstat(&path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory);
         (path.starts_with(&self.data) && is_directory()).then_some(path)
     }
 
@@ -152,7 +152,12 @@ impl Followed {
     }
 
     /// A range that was just written is durable.
-    pub fn range_synced(&self, file: &FollowedFile<'_>, range: std::ops::Range<u64>, change: (u64, Option<u64>)) {
+    pub fn range_synced(
+        &self,
+        file: &FollowedFile<'_>,
+        range: std::ops::Range<u64>,
+        change: (u64, Option<u64>),
+    ) {
         let inode = file.stat.st_ino;
         let mut journal = self.journal();
         journal.append(&Record::Synced { before: change.0 + 1, inode, range });
@@ -248,7 +253,11 @@ impl FollowedFile<'_> {
             // It may have been opened only to be written.
             Err(error) if error.raw_os_error() == Some(libc::EBADF) => {
                 let path = format!("/proc/self/fd/{}", self.number);
-                read_range(&open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.as_fd(), start, bytes)
+                read_range(
+                    &open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.as_fd(),
+                    start,
+                    bytes,
+                )
             }
             read => read,
         }

@@ -22,6 +22,7 @@
 //! | [`workload`] | what clients do |
 //! | [`client`] | how they ask, and what answers mean |
 //! | [`history`] | what they saw |
+//! | [`interposed`] | the nemeses of disks and clocks |
 //! | [`judge`](mod@judge) | the verdict on it |
 //! | [`report`] | what people read when a run is over |
 //! | [`error`] | failures of the harness itself, which are never verdicts |
@@ -33,6 +34,7 @@ pub mod convergence;
 pub mod error;
 pub mod fault;
 pub mod history;
+pub mod interposed;
 pub mod isolation;
 pub mod judge;
 pub mod nemesis;

@@ -20,7 +20,7 @@ pub const RUNTIME_FEATURES: [&str; 8] =
     ["full", "fs", "net", "process", "rt", "rt-multi-thread", "signal", "time"];
 
 /// The table of ARCHITECTURE.md, bottom up. Changing it is changing the architecture.
-pub const TABLE: [Place; 16] = [
+pub const TABLE: [Place; 18] = [
     Place {
         name: "quorate-environment",
         ours: &[],
@@ -118,8 +118,20 @@ pub const TABLE: [Place; 16] = [
         runtime: false,
     },
     Place {
+        name: "quorate-faults",
+        ours: &[],
+        not: &["axum", "heed", "hyper", "openraft", "tokio"],
+        runtime: false,
+    },
+    Place {
+        name: "quorate-interposer",
+        ours: &["quorate-faults"],
+        not: &["axum", "heed", "hyper", "openraft", "rand", "tokio"],
+        runtime: false,
+    },
+    Place {
         name: "quorate-runner",
-        ours: &["quorate-jepsen"],
+        ours: &["quorate-faults", "quorate-jepsen"],
         not: &["axum", "heed", "openraft"],
         runtime: true,
     },

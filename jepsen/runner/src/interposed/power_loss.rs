@@ -1,0 +1,116 @@
+//! Machines that lose power.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use quorate_faults::power_loss::{Loss, Lost, lose_power};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::interposer_layer::InterposerLayer;
+use super::targets::{Targets, listed};
+use crate::cluster::Cluster;
+use crate::cluster::layer::Layer;
+use crate::error::HarnessError;
+use crate::fault::FaultState;
+use crate::nemesis::{Nemesis, Sphere, Strike};
+
+/// Whom it hits: all at once is what a store must survive that says that it has written something down.
+const TARGETS: [Targets; 5] =
+    [Targets::Leader, Targets::One, Targets::Minority, Targets::Majority, Targets::All];
+
+/// Nodes are killed, and what they had not synced is gone.
+pub struct PowerLoss {
+    layer: Arc<InterposerLayer>,
+    off: Vec<u8>,
+}
+
+impl PowerLoss {
+    /// Over the interposer.
+    pub fn new(layer: Arc<InterposerLayer>) -> Self {
+        Self { layer, off: Vec::new() }
+    }
+
+    /// What is gone at one node, which does not run.
+    async fn roll_back(&self, node: u8, loss: Loss, seed: u64) -> Result<Lost, HarnessError> {
+        let interposed = self.layer.of(node)?;
+        let roll_back = move || {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            lose_power(&interposed.folder, &interposed.data, loss, &mut random)
+        };
+        let lost = tokio::task::spawn_blocking(roll_back).await;
+        let lost = lost.map_err(|error| HarnessError::Nonsense(format!("losing power: {error}")))?;
+        lost.map_err(|error| HarnessError::Nonsense(format!("node {node} cannot lose power: {error}")))
+    }
+}
+
+#[async_trait]
+impl Nemesis for PowerLoss {
+    fn name(&self) -> &'static str {
+        "power-loss"
+    }
+
+    fn sphere(&self) -> Sphere {
+        Sphere::Processes
+    }
+
+    fn description(&self) -> &'static str {
+        "kills nodes and takes from their disks what they had not synced, all of it or some sectors"
+    }
+
+    fn obstacle(&self, _isolated: bool) -> Option<String> {
+        self.layer.obstacle()
+    }
+
+    fn layers(&self) -> Vec<Arc<dyn Layer>> {
+        vec![self.layer.clone()]
+    }
+
+    fn duration(&self) -> RangeInclusive<Duration> {
+        Duration::from_millis(300)..=Duration::from_secs(3)
+    }
+
+    async fn strike(&mut self, cluster: &Cluster, random: &mut ChaCha8Rng) -> Result<Strike, HarnessError> {
+        let nodes = Targets::draw(&TARGETS, cluster, random).await;
+        let loss = if random.random() { Loss::Everything } else { Loss::Some };
+        self.off.extend(&nodes);
+        let kills = nodes.iter().map(|&node| cluster.kill(node));
+        futures::future::try_join_all(kills).await?;
+        let mut lost = Lost::default();
+        let mut unseen = Vec::new();
+        for &node in &nodes {
+            if !self.layer.of(node)?.is_seen() {
+                unseen.push(node);
+            }
+            let here = self.roll_back(node, loss, random.random()).await?;
+            lost.sectors_unsynced += here.sectors_unsynced;
+            lost.sectors += here.sectors;
+            lost.names_unsynced += here.names_unsynced;
+            lost.names += here.names;
+        }
+        let state = if unseen.is_empty() {
+            FaultState::Installed
+        } else {
+            let why = format!("the interposer has seen nothing of {}", listed(&unseen));
+            FaultState::Indeterminate { why }
+        };
+        let action = format!(
+            "power is lost at {}: of what was not synced, {} of {} sectors and {} of {} names are gone",
+            listed(&nodes),
+            lost.sectors,
+            lost.sectors_unsynced,
+            lost.names,
+            lost.names_unsynced
+        );
+        Ok(Strike { action, nodes, state })
+    }
+
+    async fn heal(&mut self, cluster: &Cluster) -> Result<(), HarnessError> {
+        for node in std::mem::take(&mut self.off) {
+            cluster.start(node).await?;
+        }
+        Ok(())
+    }
+}
