@@ -67,7 +67,7 @@ impl Control {
             let [since, ahead, rate_ppm, wall_ahead] =
                 self.clock.each_ref().map(|field| field.load(Ordering::Relaxed));
             fence(Ordering::Acquire);
-            if version % 2 == 0 && self.clock_version.load(Ordering::Relaxed) == version {
+            if version.is_multiple_of(2) && self.clock_version.load(Ordering::Relaxed) == version {
                 return Some(ClockFault { since, ahead, rate_ppm, wall_ahead });
             }
             std::hint::spin_loop();

@@ -1,7 +1,7 @@
 //! Nemeses of disks and clocks.
 //!
 //! All but the full disk stand on the interposer, a library that is preloaded into the nodes (`quorate-faults` tells what
-//! it does). It has to be beside this program, or where `--interposer` says.
+//! it does). It has to be beside this program.
 
 pub mod clocks;
 pub mod failing_disk;
@@ -9,7 +9,6 @@ pub mod full_disk;
 pub mod interposer_layer;
 pub mod power_loss;
 pub mod slow_disk;
-mod targets;
 
 use std::path::PathBuf;
 use std::sync::Arc;

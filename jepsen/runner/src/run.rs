@@ -2,9 +2,9 @@
 
 mod harm;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use std::{fs, io};
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -120,7 +120,7 @@ pub async fn run(arguments: &Arguments, choice: Choice, isolation: &Isolation) -
     };
     let logs = cluster.nodes().into_iter();
     let logs = logs.map(|node| NodeLog { node, path: cluster.log_file(node).to_owned() }).collect();
-    end_all(&cluster, arguments.keep_data, &mut harness_failures).await;
+    end_all(&cluster, &folder, arguments.keep_data, &mut harness_failures).await;
 
     let record = RunRecord {
         arguments: arguments.clone(),
@@ -141,20 +141,27 @@ pub async fn run(arguments: &Arguments, choice: Choice, isolation: &Isolation) -
 }
 
 /// Ends all nodes, and removes what they have stored.
-async fn end_all(cluster: &Cluster, keep_data: bool, failures: &mut Vec<String>) {
+async fn end_all(cluster: &Cluster, folder: &Path, keep_data: bool, failures: &mut Vec<String>) {
     for node in cluster.nodes() {
         if let Err(error) = cluster.kill(node).await {
             failures.push(error.to_string());
         }
-        let data = cluster.data_directory(node);
-        if !keep_data && data.exists() {
-            if let Err(error) = cluster.wipe(node).await {
-                failures.push(error.to_string());
-            }
-            // A file system of the node's own cannot be removed before it ends with the run; it is empty.
-            let _ = fs::remove_dir(data);
+    }
+    if !keep_data && let Err(error) = remove_data(folder) {
+        failures.push(format!("removing the data of nodes: {error}"));
+    }
+}
+
+/// Removes the nodes' data, and what nemeses have put beside them. A file system of a node's own goes with the run.
+fn remove_data(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(b"data-") {
+            let path = entry.path();
+            if entry.file_type()?.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
         }
     }
+    Ok(())
 }
 
 /// The folder of the report, empty.

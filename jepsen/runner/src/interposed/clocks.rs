@@ -16,14 +16,13 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::interposer_layer::InterposerLayer;
-use super::targets::{Targets, listed};
 use crate::cluster::Cluster;
 use crate::cluster::layer::Layer;
 use crate::error::HarnessError;
+use crate::nemesis::whom::Whom;
 use crate::nemesis::{Nemesis, Sphere, Strike};
 
-const TARGETS: [Targets; 5] =
-    [Targets::Leader, Targets::One, Targets::Minority, Targets::Majority, Targets::All];
+const CHOICES: [Whom; 4] = [Whom::Leader, Whom::Minority, Whom::Majority, Whom::All];
 /// A node looks at its clock many times a second.
 const EFFECT_LIMIT: Duration = Duration::from_secs(1);
 /// By how many millionths clocks are wrong: what bad quartz does, what no quartz does, and nonsense.
@@ -76,13 +75,14 @@ impl Nemesis for ClockRate {
     }
 
     async fn strike(&mut self, cluster: &Cluster, random: &mut ChaCha8Rng) -> Result<Strike, HarnessError> {
-        let nodes = Targets::draw(&TARGETS, cluster, random).await;
+        let whom = CHOICES[random.random_range(0..CHOICES.len())];
+        let nodes = whom.choose(cluster, random).await;
         let rate = RATES_PPM[random.random_range(0..RATES_PPM.len())];
         self.wrong.extend(&nodes);
         let begin = |control: &Control| set_rate(control, rate);
         let state = self.layer.await_effect(&nodes, wrong_times, begin, EFFECT_LIMIT).await?;
         let percent = rate as f64 / 10_000.0;
-        let action = format!("clocks run by {percent:+} % wrong at {}", listed(&nodes));
+        let action = format!("clocks run by {percent:+} % wrong at {}", whom.describe(&nodes));
         Ok(Strike { action, nodes, state })
     }
 
@@ -136,7 +136,8 @@ impl Nemesis for ClockJump {
     }
 
     async fn strike(&mut self, cluster: &Cluster, random: &mut ChaCha8Rng) -> Result<Strike, HarnessError> {
-        let nodes = Targets::draw(&TARGETS, cluster, random).await;
+        let whom = CHOICES[random.random_range(0..CHOICES.len())];
+        let nodes = whom.choose(cluster, random).await;
         let seconds = JUMPS_SECONDS[random.random_range(0..JUMPS_SECONDS.len())];
         let forward: bool = random.random();
         let jump = nanoseconds(Duration::from_secs(seconds)) * if forward { 1 } else { -1 };
@@ -144,7 +145,7 @@ impl Nemesis for ClockJump {
         let begin = |control: &Control| set_wall(control, jump);
         let state = self.layer.await_effect(&nodes, wrong_times, begin, EFFECT_LIMIT).await?;
         let whereto = if forward { "forward" } else { "back" };
-        let action = format!("wall clocks are set {whereto} by {seconds} s at {}", listed(&nodes));
+        let action = format!("wall clocks are set {whereto} by {seconds} s at {}", whom.describe(&nodes));
         Ok(Strike { action, nodes, state })
     }
 

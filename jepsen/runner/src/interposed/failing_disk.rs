@@ -11,13 +11,13 @@ use rand_chacha::ChaCha8Rng;
 use rustix::io::Errno;
 
 use super::interposer_layer::{InterposerLayer, heal_disk, restart_ended};
-use super::targets::{Targets, listed};
 use crate::cluster::Cluster;
 use crate::cluster::layer::Layer;
 use crate::error::HarnessError;
+use crate::nemesis::whom::Whom;
 use crate::nemesis::{Nemesis, Sphere, Strike};
 
-const TARGETS: [Targets; 4] = [Targets::Leader, Targets::One, Targets::Minority, Targets::Majority];
+const CHOICES: [Whom; 3] = [Whom::Leader, Whom::Minority, Whom::Majority];
 /// How long it may take until a node writes something.
 const EFFECT_LIMIT: Duration = Duration::from_secs(2);
 
@@ -90,7 +90,8 @@ impl Nemesis for FailingDisk {
     }
 
     async fn strike(&mut self, cluster: &Cluster, random: &mut ChaCha8Rng) -> Result<Strike, HarnessError> {
-        let nodes = Targets::draw(&TARGETS, cluster, random).await;
+        let whom = CHOICES[random.random_range(0..CHOICES.len())];
+        let nodes = whom.choose(cluster, random).await;
         let refusal = [Refusal::Sync, Refusal::Write, Refusal::Room][random.random_range(0..3)];
         self.failing.extend(&nodes);
         let failed = |control: &Control| {
@@ -98,7 +99,7 @@ impl Nemesis for FailingDisk {
         };
         let begin = |control: &Control| refusal.begin(control);
         let state = self.layer.await_effect(&nodes, failed, begin, EFFECT_LIMIT).await?;
-        let action = format!("{} at {}", refusal.words(), listed(&nodes));
+        let action = format!("{} at {}", refusal.words(), whom.describe(&nodes));
         Ok(Strike { action, nodes, state })
     }
 

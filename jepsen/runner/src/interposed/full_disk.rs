@@ -15,15 +15,15 @@ use rand_chacha::ChaCha8Rng;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
 use super::interposer_layer::restart_ended;
-use super::targets::{Targets, listed};
 use crate::cluster::Cluster;
 use crate::cluster::launch::Launch;
 use crate::cluster::layer::Layer;
 use crate::error::HarnessError;
 use crate::fault::FaultState;
+use crate::nemesis::whom::Whom;
 use crate::nemesis::{Nemesis, Sphere, Strike};
 
-const TARGETS: [Targets; 4] = [Targets::Leader, Targets::One, Targets::Minority, Targets::All];
+const CHOICES: [Whom; 3] = [Whom::Leader, Whom::Minority, Whom::All];
 /// Where file systems are mounted.
 const MOUNTS: &str = "/mnt";
 /// How large they are. The files that they are in have holes, and take what is used.
@@ -129,7 +129,8 @@ impl Nemesis for FullDisk {
     }
 
     fn sphere(&self) -> Sphere {
-        Sphere::Disks
+        // Nodes end of it, and cannot be started meanwhile.
+        Sphere::Processes
     }
 
     fn description(&self) -> &'static str {
@@ -158,7 +159,8 @@ impl Nemesis for FullDisk {
     }
 
     async fn strike(&mut self, cluster: &Cluster, random: &mut ChaCha8Rng) -> Result<Strike, HarnessError> {
-        let nodes = Targets::draw(&TARGETS, cluster, random).await;
+        let whom = CHOICES[random.random_range(0..CHOICES.len())];
+        let nodes = whom.choose(cluster, random).await;
         let left_bytes = if random.random() { LITTLE_BYTES } else { 0 };
         let mut most = 0;
         for &node in &nodes {
@@ -167,7 +169,7 @@ impl Nemesis for FullDisk {
             self.full.push(node);
             most = most.max(fill(&mount, left_bytes)?);
         }
-        let action = format!("disks have {} MiB left or less at {}", most / MIB, listed(&nodes));
+        let action = format!("disks have {} MiB left or less at {}", most / MIB, whom.describe(&nodes));
         let state = if most <= left_bytes + 2 * MIB {
             FaultState::Installed
         } else {

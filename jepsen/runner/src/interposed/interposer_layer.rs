@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use std::{fs, io};
 
 use quorate_faults::control::{Control, ControlPage};
-use quorate_faults::{DATA_VARIABLE, FOLDER_VARIABLE, control_path};
+use quorate_faults::{DATA_VARIABLE, FOLDER_VARIABLE, control_path, journal_path, kept_folder};
 use tokio::time::Instant;
 
 use crate::cluster::Cluster;
@@ -111,11 +112,12 @@ impl Layer for InterposerLayer {
             path.canonicalize().map_err(HarnessError::system(format!("looking for {}", path.display())))
         };
         let folder = beside(&launch.data_directory, ".interposer");
-        std::fs::create_dir_all(&folder)
-            .map_err(HarnessError::system(format!("making {}", folder.display())))?;
+        fs::create_dir_all(&folder).map_err(HarnessError::system(format!("making {}", folder.display())))?;
         // The interposer compares paths, and the kernel knows no links.
         let (folder, data, library) =
             (resolve(&folder)?, resolve(&launch.data_directory)?, resolve(library)?);
+        forget_if_empty(&folder, &data)
+            .map_err(HarnessError::system(format!("cleaning {}", folder.display())))?;
         for argument in launch.arguments.iter_mut().filter(|argument| **argument == launch.data_directory) {
             *argument = data.clone().into();
         }
@@ -138,6 +140,19 @@ impl Layer for InterposerLayer {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner).insert(node, interposed);
         Ok(())
     }
+}
+
+/// A disk that was emptied has no history.
+fn forget_if_empty(folder: &Path, data: &Path) -> io::Result<()> {
+    if fs::read_dir(data)?.next().is_some() {
+        return Ok(());
+    }
+    let missing_is_fine = |result: io::Result<()>| match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
+    missing_is_fine(fs::remove_dir_all(kept_folder(data)))?;
+    missing_is_fine(fs::remove_file(journal_path(folder)))
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -167,8 +182,6 @@ pub async fn restart_ended(cluster: &Cluster, nodes: &[u8]) -> Result<(), Harnes
 
 #[cfg(test)]
 mod tests {
-    use quorate_faults::kept_folder;
-
     use super::*;
 
     #[test]
@@ -176,8 +189,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let top = folder.path().canonicalize().expect("it is there");
         let (data, link, library) = (top.join("real"), top.join("data"), top.join("library.so"));
-        std::fs::create_dir(&data).expect("made");
-        std::fs::write(&library, "").expect("written");
+        fs::create_dir(&data).expect("made");
+        fs::write(&library, "").expect("written");
         std::os::unix::fs::symlink(&data, &link).expect("linked");
         let layer = InterposerLayer::new(Some(library.clone()));
         assert_eq!(layer.obstacle(), None);

@@ -10,16 +10,15 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::interposer_layer::InterposerLayer;
-use super::targets::{Targets, listed};
 use crate::cluster::Cluster;
 use crate::cluster::layer::Layer;
 use crate::error::HarnessError;
 use crate::fault::FaultState;
+use crate::nemesis::whom::Whom;
 use crate::nemesis::{Nemesis, Sphere, Strike};
 
 /// Whom it hits: all at once is what a store must survive that says that it has written something down.
-const TARGETS: [Targets; 5] =
-    [Targets::Leader, Targets::One, Targets::Minority, Targets::Majority, Targets::All];
+const CHOICES: [Whom; 4] = [Whom::Leader, Whom::Minority, Whom::Majority, Whom::All];
 
 /// Nodes are killed, and what they had not synced is gone.
 pub struct PowerLoss {
@@ -73,7 +72,8 @@ impl Nemesis for PowerLoss {
     }
 
     async fn strike(&mut self, cluster: &Cluster, random: &mut ChaCha8Rng) -> Result<Strike, HarnessError> {
-        let nodes = Targets::draw(&TARGETS, cluster, random).await;
+        let whom = CHOICES[random.random_range(0..CHOICES.len())];
+        let nodes = whom.choose(cluster, random).await;
         let loss = if random.random() { Loss::Everything } else { Loss::Some };
         self.off.extend(&nodes);
         let kills = nodes.iter().map(|&node| cluster.kill(node));
@@ -93,12 +93,12 @@ impl Nemesis for PowerLoss {
         let state = if unseen.is_empty() {
             FaultState::Installed
         } else {
-            let why = format!("the interposer has seen nothing of {}", listed(&unseen));
+            let why = format!("the interposer has seen nothing of {unseen:?}");
             FaultState::Indeterminate { why }
         };
         let action = format!(
             "power is lost at {}: of what was not synced, {} of {} sectors and {} of {} names are gone",
-            listed(&nodes),
+            whom.describe(&nodes),
             lost.sectors,
             lost.sectors_unsynced,
             lost.names,

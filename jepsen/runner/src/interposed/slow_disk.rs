@@ -9,14 +9,14 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::interposer_layer::{InterposerLayer, heal_disk};
-use super::targets::{Targets, listed};
 use crate::cluster::Cluster;
 use crate::cluster::layer::Layer;
 use crate::error::HarnessError;
+use crate::nemesis::whom::Whom;
 use crate::nemesis::{Nemesis, Sphere, Strike};
 
 /// Whom it hits: a slow leader, one that nobody notices, or all.
-const TARGETS: [Targets; 4] = [Targets::Leader, Targets::One, Targets::Minority, Targets::All];
+const CHOICES: [Whom; 3] = [Whom::Leader, Whom::Minority, Whom::All];
 /// How long it may take until a node syncs something: one that takes part in a write does at once.
 const EFFECT_LIMIT: Duration = Duration::from_secs(2);
 
@@ -56,7 +56,8 @@ impl Nemesis for SlowDisk {
     }
 
     async fn strike(&mut self, cluster: &Cluster, random: &mut ChaCha8Rng) -> Result<Strike, HarnessError> {
-        let nodes = Targets::draw(&TARGETS, cluster, random).await;
+        let whom = CHOICES[random.random_range(0..CHOICES.len())];
+        let nodes = whom.choose(cluster, random).await;
         let milliseconds: u64 = [10, 50, 200, 800][random.random_range(0..4)];
         self.slow.extend(&nodes);
         let begin = |control: &quorate_faults::control::Control| {
@@ -65,7 +66,7 @@ impl Nemesis for SlowDisk {
         let count =
             |control: &quorate_faults::control::Control| control.delayed_syncs.load(Ordering::Relaxed);
         let state = self.layer.await_effect(&nodes, count, begin, EFFECT_LIMIT).await?;
-        let action = format!("syncs take {milliseconds} ms longer at {}", listed(&nodes));
+        let action = format!("syncs take {milliseconds} ms longer at {}", whom.describe(&nodes));
         Ok(Strike { action, nodes, state })
     }
 

@@ -9,6 +9,7 @@ use super::pause::Pause;
 use super::restart::RollingRestart;
 use super::transfer::TransferStorm;
 use super::whom::Whom;
+use crate::interposed;
 
 /// All that there are, in the order in which they are listed.
 pub fn all() -> Vec<Box<dyn Nemesis>> {
@@ -31,6 +32,7 @@ pub fn all() -> Vec<Box<dyn Nemesis>> {
         all.push(Box::new(MembershipChurn::new(way)));
     }
     all.push(Box::new(TransferStorm));
+    all.extend(interposed::nemeses(interposed::built_interposer()));
     all
 }
 
