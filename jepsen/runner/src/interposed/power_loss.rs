@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,7 +10,7 @@ use quorate_faults::power_loss::{Loss, Lost, lose_power};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::interposer_layer::InterposerLayer;
+use super::interposer_layer::{InterposerLayer, heal_disk};
 use crate::cluster::Cluster;
 use crate::cluster::layer::Layer;
 use crate::error::HarnessError;
@@ -19,6 +20,9 @@ use crate::nemesis::{Nemesis, Sphere, Strike};
 
 /// Whom it hits: all at once is what a store must survive that says that it has written something down.
 const CHOICES: [Whom; 4] = [Whom::Leader, Whom::Minority, Whom::Majority, Whom::All];
+
+/// For how long the disk is busy before.
+const BUSY: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_millis(150);
 
 /// Nodes are killed, and what they had not synced is gone.
 pub struct PowerLoss {
@@ -76,6 +80,13 @@ impl Nemesis for PowerLoss {
         let nodes = whom.choose(cluster, random).await;
         let loss = if random.random() { Loss::Everything } else { Loss::Some };
         self.off.extend(&nodes);
+        // The disk is busy, so that something is under way when the lights go out.
+        let busy = random.random_range(BUSY);
+        for &node in &nodes {
+            let delay = 2 * busy.as_micros() as u64;
+            self.layer.of(node)?.control().sync_delay.store(delay, Ordering::Relaxed);
+        }
+        tokio::time::sleep(busy).await;
         let kills = nodes.iter().map(|&node| cluster.kill(node));
         futures::future::try_join_all(kills).await?;
         let mut lost = Lost::default();
@@ -84,6 +95,7 @@ impl Nemesis for PowerLoss {
             if !self.layer.of(node)?.is_seen() {
                 unseen.push(node);
             }
+            heal_disk(self.layer.of(node)?.control());
             let here = self.roll_back(node, loss, random.random()).await?;
             lost.sectors_unsynced += here.sectors_unsynced;
             lost.sectors += here.sectors;
