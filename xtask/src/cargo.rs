@@ -14,11 +14,15 @@ const MADSIM_FLAG: &str = "--cfg madsim";
 pub const SIMULATION_PROFILE: &str = "simulation";
 
 /// Cargo in the root of the repository.
-///
-/// What cargo told *us* about our own package is taken away, or build scripts would see it change.
 pub fn cargo(workspace: &Workspace) -> Command {
     let mut command = Command::new(cargo_program());
     command.current_dir(&workspace.root);
+    forget_our_package(&mut command);
+    command
+}
+
+/// Takes away what cargo told *us* about our own package, or build scripts would see it change.
+pub fn forget_our_package(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let ours =
             name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR");
@@ -26,7 +30,6 @@ pub fn cargo(workspace: &Workspace) -> Command {
             command.env_remove(name);
         }
     }
-    command
 }
 
 /// Cargo building for the simulated world, with a target directory of its own: other flags there would

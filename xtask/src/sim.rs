@@ -96,6 +96,11 @@ impl Arguments {
     }
 }
 
+/// Builds the simulator, for those who are to find it built.
+pub fn build(workspace: &Workspace) -> Result<(), Error> {
+    Simulator::build(workspace).map(|_| ())
+}
+
 /// Runs `cargo xtask sim`; an error unless every seed passed.
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
     if arguments.trace && arguments.seed.is_none() && arguments.plan.is_none() {

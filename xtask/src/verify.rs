@@ -43,7 +43,7 @@ fn run_test_steps(workspace: &Workspace, steps: &mut Steps) {
         ]))
     });
     steps
-        .run("documents", || docs_test::run(workspace, &docs_test::Arguments::of_all_pages()).map(|()| None));
+        .run("documents", || docs_test::run(workspace, &docs_test::Arguments::of_the_store()).map(|()| None));
     // On the program that the steps before have built.
     steps.run("real processes under faults", || jepsen::runner::short_run(workspace).map(|()| None));
     // Apart, so that no other test runs a state machine that could have bugs put back.
@@ -72,6 +72,10 @@ fn run_test_steps(workspace: &Workspace, steps: &mut Steps) {
         sim::run(workspace, &sim::Arguments::of_seeds(SEEDS_TWICE, true)).map(|()| None)
     });
     steps.run("simulation", || sim::run(workspace, &sim::Arguments::of_seeds(SEEDS, false)).map(|()| None));
+    steps.run("documents of the simulator", || {
+        let arguments = docs_test::Arguments::of_the_simulator(workspace);
+        docs_test::run(workspace, &arguments).map(|()| None)
+    });
 }
 
 fn run_lint_steps(workspace: &Workspace, steps: &mut Steps) {

@@ -11,10 +11,11 @@
 //! - A block of a terminal that begins with output is what that terminal shows by now.
 //! - A line `$ export NAME=VALUE` holds for every terminal from there on.
 //!
-//! Each page has an empty folder of its own and, where the system allows, a network of its own, so that it can
-//! name ports without asking who else uses them.
+//! Each page has an empty folder of its own, but for those that [`listed`] puts elsewhere, and, where the system allows,
+//! a network of its own, so that it can name ports without asking who else uses them.
 
 mod isolation;
+mod listed;
 mod page;
 mod terminal;
 
@@ -22,53 +23,18 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::cargo::{cargo, run as run_command};
-use crate::docs::SUMMARY;
 use crate::error::Error;
+use crate::sim;
 use crate::workspace::Workspace;
 
+use listed::{PAGES, Place, check_that_every_page_is_run, place_of};
 use page::{Action, Page};
 use terminal::Terminals;
-
-/// Pages that are run here.
-const PAGES: [Listed; 9] = [
-    Listed { path: "docs/quick-start.md", place: Place::EmptyFolder },
-    Listed { path: "docs/clusters.md", place: Place::EmptyFolder },
-    Listed { path: "docs/dialects.md", place: Place::EmptyFolder },
-    Listed { path: "docs/dialects/cluster-kv.md", place: Place::EmptyFolder },
-    Listed { path: "docs/dialects/simplekv.md", place: Place::EmptyFolder },
-    Listed { path: "docs/dialects/kv-db.md", place: Place::EmptyFolder },
-    Listed { path: "docs/dialects/memberlist.md", place: Place::EmptyFolder },
-    Listed { path: "docs/dialects/keyval.md", place: Place::EmptyFolder },
-    Listed { path: "examples/README.md", place: Place::WithExamples },
-];
-
-/// Pages whose examples other tests run, and which: `cargo test -p quorate --test NAME`.
-const PAGES_OF_OTHER_TESTS: [(&str, &str); 3] = [
-    ("docs/api.md", "api_documentation"),
-    ("docs/command-line.md", "command_line_documentation"),
-    ("docs/operations.md", "command_line"),
-];
-
-/// A page that is run.
-#[derive(Debug)]
-struct Listed {
-    path: &'static str,
-    place: Place,
-}
-
-/// Where the reader of a page is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    /// In a new folder, with the store on the path.
-    EmptyFolder,
-    /// In a new folder in which `examples/` is that of the repository; their programs are on the path, too.
-    WithExamples,
-}
 
 /// Options of `cargo xtask docs-test`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Pages to run, such as docs/clusters.md; all of them if none is named.
+    /// Pages to run, such as docs/clusters.md; if none is named, all but those that need the simulator.
     pages: Vec<PathBuf>,
     /// The `quorate` to run, instead of a debug build of this tree.
     #[arg(long, value_name = "FILE")]
@@ -79,31 +45,40 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Every page, with a build of this tree.
-    pub fn of_all_pages() -> Self {
+    /// Every page that needs no simulator, with a build of this tree.
+    pub fn of_the_store() -> Self {
         Self { pages: Vec::new(), binary: None, in_this_network: false }
     }
+
+    /// Every page that needs the simulator.
+    pub fn of_the_simulator(workspace: &Workspace) -> Self {
+        Self { pages: paths(workspace, true), ..Self::of_the_store() }
+    }
+}
+
+/// The pages that need the simulator, or the others.
+fn paths(workspace: &Workspace, of_the_simulator: bool) -> Vec<PathBuf> {
+    let wanted = PAGES.iter().filter(|page| (page.place == Place::Repository) == of_the_simulator);
+    wanted.map(|page| workspace.root.join(page.path)).collect()
 }
 
 /// Runs the pages; an error names the first line that did not do what its page says.
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
     check_that_every_page_is_run(workspace)?;
-    let pages: Vec<PathBuf> = if arguments.pages.is_empty() {
-        PAGES.iter().map(|page| workspace.root.join(page.path)).collect()
-    } else {
-        arguments
-            .pages
-            .iter()
-            .map(std::path::absolute)
-            .collect::<Result<_, _>>()
-            .map_err(Error::file("finding", Path::new("the pages")))?
-    };
+    let named = arguments.pages.iter().map(std::path::absolute).collect::<Result<Vec<_>, _>>();
+    let mut pages = named.map_err(Error::file("finding", Path::new("the pages")))?;
+    if pages.is_empty() {
+        pages = paths(workspace, false);
+    }
     let binary = match &arguments.binary {
         Some(binary) => std::path::absolute(binary).map_err(Error::file("finding", binary))?,
-        None => build(workspace)?,
+        None => workspace.target.join("debug").join("quorate"),
     };
-    if !arguments.in_this_network && isolation::run_in_a_network_of_its_own(&binary, &pages)? {
-        return Ok(());
+    if !arguments.in_this_network {
+        build(workspace, &pages, arguments.binary.is_none())?;
+        if isolation::run_in_a_network_of_its_own(&binary, &pages)? {
+            return Ok(());
+        }
     }
     for page in &pages {
         run_page(workspace, page, &binary)?;
@@ -111,54 +86,26 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
     Ok(())
 }
 
-/// Where the reader of a page is. Nothing is known of a page that is not listed.
-fn place_of(workspace: &Workspace, page: &Path) -> Place {
-    let listed = PAGES.iter().find(|listed| workspace.root.join(listed.path) == page);
-    listed.map_or(Place::EmptyFolder, |listed| listed.place)
-}
-
-fn build(workspace: &Workspace) -> Result<PathBuf, Error> {
-    // At once, so that what they share is built once.
-    run_command(cargo(workspace).args([
-        "build",
-        "--package",
-        "quorate",
-        "--package",
-        "quorate-examples",
-        "--bins",
-    ]))?;
-    Ok(workspace.target.join("debug").join("quorate"))
-}
-
-/// A page that nobody runs would be wrong before long.
-fn check_that_every_page_is_run(workspace: &Workspace) -> Result<(), Error> {
-    for path in pages_below(workspace, "docs")?.into_iter().chain(pages_below(workspace, "examples")?) {
-        let is_run = path == SUMMARY
-            || PAGES.iter().any(|page| page.path == path)
-            || PAGES_OF_OTHER_TESTS.iter().any(|(page, _)| *page == path);
-        if !is_run {
-            let reason = "its commands are run by nobody: add it to PAGES in xtask/src/docs_test";
-            return Err(Error::ChecksFailed(format!("{path}: {reason}")));
-        }
+/// Builds what the pages need, and the store if `builds_store`.
+fn build(workspace: &Workspace, pages: &[PathBuf], builds_store: bool) -> Result<(), Error> {
+    let is_needed = |place| pages.iter().any(|page| place_of(workspace, page) == place);
+    let mut packages = Vec::new();
+    if builds_store && (is_needed(Place::EmptyFolder) || is_needed(Place::WithExamples)) {
+        packages.push("quorate");
+    }
+    if is_needed(Place::WithExamples) {
+        packages.push("quorate-examples");
+    }
+    if !packages.is_empty() {
+        // At once, so that what they share is built once.
+        let packages = packages.iter().flat_map(|package| ["--package", package]);
+        run_command(cargo(workspace).args(["build", "--bins"]).args(packages))?;
+    }
+    if is_needed(Place::Repository) {
+        sim::build(workspace)?;
+        run_command(cargo(workspace).args(["build", "--package", "quorate-jepsen", "--features", "cli"]))?;
     }
     Ok(())
-}
-
-/// Every page in a folder and in the folders below it.
-fn pages_below(workspace: &Workspace, folder: &str) -> Result<Vec<String>, Error> {
-    let directory = workspace.root.join(folder);
-    let reading = || Error::file("reading", &directory);
-    let mut pages = Vec::new();
-    for entry in std::fs::read_dir(&directory).map_err(reading())? {
-        let entry = entry.map_err(reading())?;
-        let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
-        if entry.file_type().map_err(reading())?.is_dir() {
-            pages.extend(pages_below(workspace, &path)?);
-        } else if path.ends_with(".md") {
-            pages.push(path);
-        }
-    }
-    Ok(pages)
 }
 
 fn run_page(workspace: &Workspace, path: &Path, binary: &Path) -> Result<(), Error> {
@@ -166,13 +113,17 @@ fn run_page(workspace: &Workspace, path: &Path, binary: &Path) -> Result<(), Err
     let page = Page::parse(&text).map_err(Error::malformed(path.display().to_string()))?;
     let folder = tempfile::tempdir().map_err(Error::file("making a folder for", path))?;
     let mut programs = vec![binary.parent().unwrap_or(Path::new("/")).to_owned()];
-    if place_of(workspace, path) == Place::WithExamples {
+    let place = place_of(workspace, path);
+    if place != Place::EmptyFolder {
+        programs.push(workspace.target.join("debug"));
+    }
+    if place == Place::WithExamples {
         let examples = folder.path().join("examples");
         let link = std::os::unix::fs::symlink(workspace.root.join("examples"), &examples);
         link.map_err(Error::file("linking", &examples))?;
-        programs.push(workspace.target.join("debug"));
     }
-    let mut terminals = Terminals::new(folder.path(), &programs)?;
+    let work = if place == Place::Repository { workspace.root.as_path() } else { folder.path() };
+    let mut terminals = Terminals::new(folder.path(), work, &programs)?;
     let started = Instant::now();
     for step in &page.steps {
         println!("{}:{}: {}", path.display(), step.line, step.action);

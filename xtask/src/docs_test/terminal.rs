@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::page::first_missing;
+use crate::cargo::forget_our_package;
 use crate::error::Error;
 use crate::process::wait_within;
 
@@ -24,7 +25,10 @@ const TRANSCRIPT_BYTES_MAX: usize = 4_000;
 /// Every terminal of a session. Dropping it ends what runs in them.
 #[derive(Debug)]
 pub struct Terminals {
+    /// Where their output is kept.
     folder: PathBuf,
+    /// Where commands are typed.
+    work: PathBuf,
     /// Where programs are looked for.
     path: OsString,
     variables: Vec<(String, String)>,
@@ -40,12 +44,13 @@ struct Terminal {
 }
 
 impl Terminals {
-    /// Terminals in `folder`, which find programs in `programs` first.
-    pub fn new(folder: &Path, programs: &[PathBuf]) -> Result<Self, Error> {
+    /// Terminals in the folder `work`, which find programs in `programs` first. Their output is kept in `folder`.
+    pub fn new(folder: &Path, work: &Path, programs: &[PathBuf]) -> Result<Self, Error> {
         let mut folders = programs.to_vec();
         folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
         let path = std::env::join_paths(folders).map_err(Error::malformed("the variable PATH"))?;
-        Ok(Self { folder: folder.to_owned(), path, variables: Vec::new(), by_name: BTreeMap::new() })
+        let (folder, work) = (folder.to_owned(), work.to_owned());
+        Ok(Self { folder, work, path, variables: Vec::new(), by_name: BTreeMap::new() })
     }
 
     /// Sets a variable of all commands that follow.
@@ -62,9 +67,11 @@ impl Terminals {
         let output = self.folder.join(format!(".output-of-{name}"));
         let file = File::create(&output).map_err(Error::file("making", &output))?;
         let same_file = file.try_clone().map_err(Error::file("opening", &output))?;
-        let child = Command::new("bash")
+        let mut shell = Command::new("bash");
+        forget_our_package(&mut shell);
+        let child = shell
             .args(["-c", command])
-            .current_dir(&self.folder)
+            .current_dir(&self.work)
             .env("PATH", &self.path)
             .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
