@@ -11,8 +11,6 @@ mod node;
 mod probe;
 mod status;
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,11 +19,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::arguments::Target;
-use crate::cluster::launch::Launch;
 use crate::cluster::layer::Layer;
 use crate::cluster::machines::Machines;
 use crate::cluster::node::Node;
 use crate::error::HarnessError;
+use crate::history::Conviction;
 use crate::run_clock::RunClock;
 
 pub use probe::{Answer, ask};
@@ -74,7 +72,7 @@ impl Cluster {
     pub async fn new(plan: ClusterPlan, clock: RunClock) -> Result<Self, HarnessError> {
         let machines =
             if plan.isolated { Machines::with_cables(plan.size).await? } else { Machines::on_loopback() };
-        let nodes = (1..=plan.size).map(|number| Node::new(number, &plan.folder)).collect();
+        let nodes = (1..=plan.size).map(|number| Node::new(number, &plan.folder, clock)).collect();
         Ok(Self { plan, machines, clock, nodes })
     }
 
@@ -182,6 +180,20 @@ impl Cluster {
         self.node(node).await_end(limit).await
     }
 
+    /// What was done to a node may make it end by itself, until it is started again.
+    pub async fn expect_end(&self, node: u8) {
+        self.node(node).expect_end().await;
+    }
+
+    /// Nodes that have ended by themselves though nothing was done to them that explains it.
+    pub async fn unexplained_ends(&self) -> Vec<Conviction> {
+        let mut all = Vec::new();
+        for node in &self.nodes {
+            all.extend(node.unexplained_ends().await);
+        }
+        all
+    }
+
     /// Stops a node where it stands, and waits until the system says so.
     ///
     /// # Errors
@@ -244,48 +256,6 @@ impl Cluster {
             }
         }
         Ok(())
-    }
-
-    /// How a node is started, before anything is put under it.
-    fn launch(&self, node: u8, joins: bool) -> Launch {
-        let data = self.node(node).data.clone();
-        let (client, peer) = (self.client_address(node), self.peer_address(node));
-        let others = |separator: &str| {
-            let named = |other: u8| format!("{other}{separator}{}", self.peer_address(other));
-            self.nodes().into_iter().map(named).collect::<Vec<_>>().join(",")
-        };
-        let mut arguments: Vec<OsString> = Vec::new();
-        match self.plan.target {
-            Target::Quorate => {
-                let (listen, peer_listen) = (client.to_string(), peer.to_string());
-                let words =
-                    ["serve", "--id", &node.to_string(), "--listen", &listen, "--peer-listen", &peer_listen];
-                arguments.extend(words.map(OsString::from));
-                let contacts = self.nodes().into_iter().filter(|&other| other != node);
-                let contacts: Vec<_> = contacts.map(|other| self.peer_address(other).to_string()).collect();
-                let (option, value) =
-                    if joins { ("--join", contacts.join(",")) } else { ("--initial-cluster", others("=")) };
-                arguments.extend([option.into(), value.into(), "--data-dir".into(), data.clone().into()]);
-            }
-            Target::Etcd => {
-                let (client, peer) = (format!("http://{client}"), format!("http://{peer}"));
-                let options = [
-                    ("--name", node.to_string()),
-                    ("--listen-client-urls", client.clone()),
-                    ("--advertise-client-urls", client),
-                    ("--listen-peer-urls", peer.clone()),
-                    ("--initial-advertise-peer-urls", peer),
-                    ("--initial-cluster", others("=http://")),
-                    ("--initial-cluster-state", "new".into()),
-                ];
-                for (option, value) in options {
-                    arguments.extend([OsString::from(option), value.into()]);
-                }
-                arguments.extend(["--data-dir".into(), data.clone().into()]);
-            }
-        }
-        let program = self.plan.program.clone();
-        Launch { program, arguments, environment: BTreeMap::new(), data_directory: data }
     }
 
     fn node(&self, number: u8) -> &Node {

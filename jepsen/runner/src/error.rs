@@ -21,7 +21,7 @@ pub enum HarnessError {
         /// What the system said.
         source: io::Error,
     },
-    /// Something did not come about in time.
+    /// The store did not do in time what it was told to. That one is a verdict: nothing stood in its way.
     #[error("{what} within {seconds} s")]
     Late {
         /// What was waited for, such as `the cluster did not elect a leader`.

@@ -3,6 +3,7 @@
 mod harm;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use std::{fs, io};
 
@@ -10,9 +11,11 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::arguments::{Arguments, Target};
+use crate::cluster::layer::Layer;
 use crate::cluster::{Cluster, ClusterPlan};
 use crate::convergence::{await_agreement, await_service, bring_back};
 use crate::error::HarnessError;
+use crate::history::Conviction;
 use crate::isolation::Isolation;
 use crate::judge::judge;
 use crate::nemesis::{Nemesis, catalogue};
@@ -20,7 +23,7 @@ use crate::report::{self, Convergence, NodeLog, RunRecord};
 use crate::run_clock::RunClock;
 use crate::workload::{Plan, WorkloadName, Workloads};
 
-use harm::Harm;
+use harm::{Harm, Outcome};
 
 /// How long a new cluster may take until it serves.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -83,7 +86,7 @@ pub async fn run(arguments: &Arguments, choice: Choice, isolation: &Isolation) -
         size: arguments.nodes,
         isolated: isolation.is_isolated(),
         folder: folder.clone(),
-        layers: nemeses.iter().flat_map(|nemesis| nemesis.layers()).collect(),
+        layers: layers_of(&nemeses),
     };
     let (clock, began) = (RunClock::start(), SystemTime::now());
     let version = version_of(arguments.target, &program).await?;
@@ -104,7 +107,7 @@ pub async fn run(arguments: &Arguments, choice: Choice, isolation: &Isolation) -
     let mut harm = Harm::new(&cluster, &mut nemeses, ChaCha8Rng::seed_from_u64(arguments.seed));
     let end = Duration::from_secs(arguments.seconds).saturating_sub(QUIET);
     harm.go_on_until(end, &working).await;
-    let (faults, mut harness_failures) = harm.finish().await;
+    let Outcome { faults, failures: mut harness_failures, convictions } = harm.finish().await;
 
     if let Err(error) = bring_back(&cluster).await {
         harness_failures.push(error.to_string());
@@ -112,14 +115,17 @@ pub async fn run(arguments: &Arguments, choice: Choice, isolation: &Isolation) -
     let healed = clock.now();
     let served = await_service(&cluster).await;
     tokio::time::sleep(QUIET).await;
-    let histories = working.end().await;
+    let mut histories = working.end().await;
+    histories.convictions.extend(convictions);
     let ended = clock.now();
     let convergence = match served {
         Ok(()) => await_agreement(&cluster, healed).await,
         Err(why) => Convergence::Diverged { why },
     };
+    histories.convictions.extend(cluster.unexplained_ends().await);
     let logs = cluster.nodes().into_iter();
-    let logs = logs.map(|node| NodeLog { node, path: cluster.log_file(node).to_owned() }).collect();
+    let logs: Vec<_> = logs.map(|node| NodeLog { node, path: cluster.log_file(node).to_owned() }).collect();
+    histories.convictions.extend(panics(&logs, ended)?);
     end_all(&cluster, &folder, arguments.keep_data, &mut harness_failures).await;
 
     let record = RunRecord {
@@ -134,10 +140,38 @@ pub async fn run(arguments: &Arguments, choice: Choice, isolation: &Isolation) -
         harness_failures,
         logs,
     };
-    let judgement = judge(&histories, &record.faults).map_err(HarnessError::Nonsense)?;
-    println!("{}", report::write(&record, &histories, &judgement, &folder)?);
-    println!("report: {}", folder.join("report.html").display());
-    Ok(record.exit_code(&judgement))
+    println!("judging");
+    // On a thread of its own: it takes its time, and signals are to be heard meanwhile.
+    let judging = tokio::task::spawn_blocking(move || {
+        let judgement = judge(&histories, &record.faults).map_err(HarnessError::Nonsense)?;
+        println!("{}", report::write(&record, &histories, &judgement, &folder)?);
+        println!("report: {}", folder.join("report.html").display());
+        Ok(record.exit_code(&judgement))
+    });
+    judging.await.map_err(|error| HarnessError::Nonsense(format!("judging: {error}")))?
+}
+
+/// What the nemeses need between nodes and machines. Several may share one layer, which is there once.
+fn layers_of(nemeses: &[Box<dyn Nemesis>]) -> Vec<Arc<dyn Layer>> {
+    let mut layers: Vec<Arc<dyn Layer>> = Vec::new();
+    for layer in nemeses.iter().flat_map(|nemesis| nemesis.layers()) {
+        if !layers.iter().any(|other| Arc::ptr_eq(other, &layer)) {
+            layers.push(layer);
+        }
+    }
+    layers
+}
+
+/// The lines of the nodes' logs that tell of a panic. A thread that panics need not end its process.
+fn panics(logs: &[NodeLog], when: u64) -> Result<Vec<Conviction>, HarnessError> {
+    let mut found = Vec::new();
+    for NodeLog { node, path } in logs {
+        let bytes = fs::read(path).map_err(HarnessError::system(format!("reading {}", path.display())))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let lines = text.lines().filter(|line| line.contains("panicked at"));
+        found.extend(lines.map(|line| Conviction { when, what: format!("Node {node}: {line}") }));
+    }
+    Ok(found)
 }
 
 /// Ends all nodes, and removes what they have stored.

@@ -15,6 +15,8 @@ use super::launch::Launch;
 use super::layer::Layer;
 use super::machines::Machines;
 use crate::error::HarnessError;
+use crate::history::Conviction;
+use crate::run_clock::RunClock;
 
 /// How long the system may take to do what a signal says.
 const SIGNAL_LIMIT: Duration = Duration::from_secs(10);
@@ -26,6 +28,7 @@ pub struct Node {
     number: u8,
     pub data: PathBuf,
     pub log: PathBuf,
+    clock: RunClock,
     state: Mutex<State>,
 }
 
@@ -36,14 +39,19 @@ struct State {
     ended: Option<ExitStatus>,
     /// Whether the next start is one of a node that joins.
     joins: bool,
+    /// Whether the process that runs may end by itself.
+    may_end: bool,
+    /// Ends that nothing explains.
+    unexplained: Vec<Conviction>,
 }
 
 impl Node {
-    pub fn new(number: u8, folder: &Path) -> Self {
+    pub fn new(number: u8, folder: &Path, clock: RunClock) -> Self {
         Self {
             number,
             data: folder.join(format!("data-{number}")),
             log: folder.join(format!("node-{number}.log")),
+            clock,
             state: Mutex::default(),
         }
     }
@@ -51,15 +59,29 @@ impl Node {
     /// The number of the process, if it runs.
     pub async fn process(&self) -> Option<u32> {
         let mut state = self.state.lock().await;
-        state.reap();
+        self.reap(&mut state);
         state.child.as_ref().and_then(Child::id)
     }
 
     /// How it ended, if it did so without being told.
     pub async fn ended(&self) -> Option<ExitStatus> {
         let mut state = self.state.lock().await;
-        state.reap();
+        self.reap(&mut state);
         state.ended
+    }
+
+    /// Ends that nothing explains.
+    pub async fn unexplained_ends(&self) -> Vec<Conviction> {
+        let mut state = self.state.lock().await;
+        self.reap(&mut state);
+        state.unexplained.clone()
+    }
+
+    /// The process that runs may end by itself.
+    pub async fn expect_end(&self) {
+        let mut state = self.state.lock().await;
+        self.reap(&mut state);
+        state.may_end = true;
     }
 
     pub async fn joins(&self) -> bool {
@@ -73,7 +95,7 @@ impl Node {
         machines: &Machines,
     ) -> Result<(), HarnessError> {
         let mut state = self.state.lock().await;
-        state.reap();
+        self.reap(&mut state);
         if state.child.is_some() {
             return Ok(());
         }
@@ -89,20 +111,22 @@ impl Node {
         command.stdin(Stdio::null()).stdout(log).stderr(log_too).kill_on_drop(true);
         let child =
             command.spawn().map_err(HarnessError::system(format!("starting node {}", self.number)))?;
-        *state = State { child: Some(child), ended: None, joins: state.joins };
+        state.child = Some(child);
+        state.ended = None;
+        state.may_end = false;
         Ok(())
     }
 
     pub async fn kill(&self) -> Result<(), HarnessError> {
         let mut state = self.state.lock().await;
-        state.reap();
+        self.reap(&mut state);
         let Some(mut child) = state.child.take() else { return Ok(()) };
         child.kill().await.map_err(HarnessError::system(format!("killing node {}", self.number)))
     }
 
     pub async fn terminate(&self, limit: Duration) -> Result<(), HarnessError> {
         let mut state = self.state.lock().await;
-        state.reap();
+        self.reap(&mut state);
         let Some(mut child) = state.child.take() else { return Ok(()) };
         self.signal(&child, Signal::CONT)?;
         self.signal(&child, Signal::TERM)?;
@@ -134,7 +158,7 @@ impl Node {
 
     pub async fn wipe(&self) -> Result<(), HarnessError> {
         let mut state = self.state.lock().await;
-        state.reap();
+        self.reap(&mut state);
         if state.child.is_some() {
             return Err(HarnessError::Nonsense(format!("node {} runs and cannot be wiped", self.number)));
         }
@@ -162,11 +186,26 @@ impl Node {
         // A process that has ended meanwhile has no threads, and is waited for by somebody else.
         while !thread_states(process).into_iter().all(|state| done(state) || state == 'Z') {
             if Instant::now() > deadline {
-                return Err(self.late("did not heed a signal", SIGNAL_LIMIT));
+                let what = format!("node {} did not heed a signal within {SIGNAL_LIMIT:?}", self.number);
+                return Err(HarnessError::Nonsense(what));
             }
             tokio::time::sleep(POLL).await;
         }
         Ok(())
+    }
+
+    /// Learns whether the process has ended by itself.
+    fn reap(&self, state: &mut State) {
+        // An error means that it has been waited for already.
+        let ended = state.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+        if let Some(status) = ended {
+            state.child = None;
+            state.ended = Some(status);
+            if !state.may_end {
+                let what = format!("Node {} ended by itself ({status}).", self.number);
+                state.unexplained.push(Conviction { when: self.clock.now(), what });
+            }
+        }
     }
 
     fn signal(&self, child: &Child, signal: Signal) -> Result<(), HarnessError> {
@@ -178,18 +217,6 @@ impl Node {
 
     fn late(&self, what: &str, limit: Duration) -> HarnessError {
         HarnessError::Late { what: format!("node {} {what}", self.number), seconds: limit.as_secs() }
-    }
-}
-
-impl State {
-    /// Learns whether the process has ended.
-    fn reap(&mut self) {
-        // An error means that it has been waited for already.
-        let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
-        if let Some(status) = ended {
-            self.child = None;
-            self.ended = Some(status);
-        }
     }
 }
 

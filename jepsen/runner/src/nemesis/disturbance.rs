@@ -75,7 +75,7 @@ impl Nemesis for Disturbance {
     fn description(&self) -> &'static str {
         match self.kind {
             Kind::Loss => "5 to 30 percent of the packets between nodes get lost",
-            Kind::Bandwidth => "each node can be sent 300 to 2,000 kbit/s",
+            Kind::Bandwidth => "each node can be sent 80 to 600 kbit/s",
             Kind::Delay => "packets between nodes come 20 to 200 ms late",
             Kind::Reordering => "up to a third of the packets between nodes are overtaken",
             Kind::Duplication => "up to a half of the packets between nodes come twice",
@@ -104,7 +104,7 @@ impl Nemesis for Disturbance {
                 (format!("{} % of the packets get lost", f64::from(lost_per_mille) / 10.0), state)
             }
             Kind::Bandwidth => {
-                let kilobits = random.random_range(300..=2_000);
+                let kilobits = random.random_range(80..=600);
                 self.narrowed = nodes.iter().copied().collect();
                 narrow(&self.narrowed, kilobits).await?;
                 let narrowed = self.narrowed.clone();

@@ -87,6 +87,7 @@ impl Nemesis for MembershipChurn {
                 (format!("{node} removed"), "DELETE", format!("/v1/cluster/members/{node}"), String::new())
             }
         };
+        cluster.expect_end(node).await;
         let answer = cluster.ask_any(method, &path, &body).await;
         let refused = match answer {
             Some(answer) if answer.status < 300 => None,

@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::cluster::Cluster;
 use crate::error::HarnessError;
 use crate::fault::{Fault, FaultState};
+use crate::history::Conviction;
 use crate::nemesis::Nemesis;
 use crate::schedule::{Candidate, Round, Schedule};
 use crate::workload::Workloads;
@@ -23,6 +24,18 @@ pub struct Harm<'a> {
     random: ChaCha8Rng,
     faults: Vec<Fault>,
     failures: Vec<String>,
+    /// What the store should have done and has not.
+    convictions: Vec<Conviction>,
+}
+
+/// What came of it.
+pub struct Outcome {
+    /// All faults, in the order in which they began.
+    pub faults: Vec<Fault>,
+    /// Where the harness failed, each in a sentence.
+    pub failures: Vec<String>,
+    /// What the store should have done and has not.
+    pub convictions: Vec<Conviction>,
 }
 
 impl<'a> Harm<'a> {
@@ -33,12 +46,20 @@ impl<'a> Harm<'a> {
             .map(|nemesis| Candidate { sphere: nemesis.sphere(), duration: nemesis.duration() });
         // Of its own, so that the order does not depend on what nemeses draw, which depends on what they find.
         let schedule = Schedule::new(candidates.collect(), ChaCha8Rng::from_rng(&mut random));
-        Self { cluster, nemeses, schedule, random, faults: Vec::new(), failures: Vec::new() }
+        Self {
+            cluster,
+            nemeses,
+            schedule,
+            random,
+            faults: Vec::new(),
+            failures: Vec::new(),
+            convictions: Vec::new(),
+        }
     }
 
-    /// Lets them strike, round by round, until the run is that old or the harness has failed.
+    /// Lets them strike, round by round, until the run is that old or something has failed.
     pub async fn go_on_until(&mut self, end: Duration, working: &Workloads) {
-        while self.failures.is_empty() {
+        while self.is_well() {
             let Some(round) = self.schedule.next_round() else { break };
             let needed = round.stagger + round.duration + round.pause;
             if self.cluster.clock().elapsed() + needed > end {
@@ -51,17 +72,21 @@ impl<'a> Harm<'a> {
                 self.cluster.clock().elapsed().as_secs_f64()
             );
         }
-        while self.failures.is_empty() && self.cluster.clock().elapsed() < end {
+        while self.is_well() && self.cluster.clock().elapsed() < end {
             tokio::time::sleep(POLL).await;
         }
     }
 
-    /// Heals what is still there, and gives all faults, and where the harness failed.
-    pub async fn finish(mut self) -> (Vec<Fault>, Vec<String>) {
+    /// Heals what is still there, and says what came of it.
+    pub async fn finish(mut self) -> Outcome {
         let all: Vec<_> = (0..self.nemeses.len()).collect();
         let first_open = self.faults.iter().position(|fault| fault.healed.is_none());
         self.heal(&all, first_open.unwrap_or(self.faults.len())).await;
-        (self.faults, self.failures)
+        Outcome { faults: self.faults, failures: self.failures, convictions: self.convictions }
+    }
+
+    fn is_well(&self) -> bool {
+        self.failures.is_empty() && self.convictions.is_empty()
     }
 
     async fn play(&mut self, round: &Round) {
@@ -120,8 +145,16 @@ impl<'a> Harm<'a> {
 
     fn note(&mut self, striker: usize, doing: &str, error: &HarnessError) {
         let line = format!("{} could not {doing}: {error}", self.nemeses[striker].name());
-        println!("the harness failed: {line}");
-        self.failures.push(line);
+        match error {
+            HarnessError::Late { .. } => {
+                println!("the store was too late: {line}");
+                self.convictions.push(Conviction { when: self.cluster.clock().now(), what: line });
+            }
+            _ => {
+                println!("the harness failed: {line}");
+                self.failures.push(line);
+            }
+        }
     }
 }
 
