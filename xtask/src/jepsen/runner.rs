@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::workspace::Workspace;
 
 /// What the runner is made of: itself, and what it puts between nodes and their disks.
-const PACKAGES: [&str; 1] = ["quorate-runner"];
+const PACKAGES: [&str; 2] = ["quorate-runner", "quorate-interposer"];
 
 /// How long the run of `cargo xtask test` lasts, in seconds.
 const SECONDS_IN_TEST: &str = "90";

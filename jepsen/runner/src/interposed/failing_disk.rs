@@ -94,6 +94,9 @@ impl Nemesis for FailingDisk {
         let nodes = whom.choose(cluster, random).await;
         let refusal = [Refusal::Sync, Refusal::Write, Refusal::Room][random.random_range(0..3)];
         self.failing.extend(&nodes);
+        for &node in &nodes {
+            cluster.expect_end(node).await;
+        }
         let failed = |control: &Control| {
             control.failed_syncs.load(Ordering::Relaxed) + control.failed_writes.load(Ordering::Relaxed)
         };

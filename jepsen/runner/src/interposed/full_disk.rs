@@ -167,6 +167,7 @@ impl Nemesis for FullDisk {
             let mount = self.disks.of(node);
             let mount = mount.ok_or_else(|| HarnessError::Nonsense(format!("node {node} has no disk")))?;
             self.full.push(node);
+            cluster.expect_end(node).await;
             most = most.max(fill(&mount, left_bytes)?);
         }
         let action = format!("disks have {} MiB left or less at {}", most / MIB, whom.describe(&nodes));
