@@ -17,6 +17,7 @@ mod mutex;
 mod revision_order;
 mod revisioned_key;
 mod set;
+mod set_order;
 mod text;
 
 use crate::history::{Call, Operation};

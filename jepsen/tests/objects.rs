@@ -104,6 +104,15 @@ fn set() -> impl Strategy<Value = (SetCall, SetAnswer)> {
     ]
 }
 
+fn growing_set() -> impl Strategy<Value = (SetCall, SetAnswer)> {
+    let element = || prop::sample::select((b'a'..=b'h').map(|letter| vec![letter]).collect::<Vec<_>>());
+    prop_oneof![
+        prop::collection::btree_set(element(), 0..3)
+            .prop_map(|seen| (SetCall::Read, SetAnswer::Elements(seen))),
+        element().prop_map(|element| (SetCall::Add(element), SetAnswer::Done)),
+    ]
+}
+
 fn counter() -> impl Strategy<Value = (CounterCall, CounterAnswer)> {
     prop_oneof![
         (-2..4_i64).prop_map(|value| (CounterCall::Read, CounterAnswer::Value(value))),
@@ -140,6 +149,19 @@ proptest! {
     }
 
     #[test]
+    fn sets_that_only_grow_need_no_search(history in histories(growing_set())) {
+        let mut added: Vec<&SetCall> = history.operations().iter().map(|operation| &operation.call).collect();
+        added.retain(|call| matches!(call, SetCall::Add(_)));
+        added.sort_by_key(|call| call.to_string());
+        let is_unique = added.windows(2).all(|pair| pair[0] != pair[1]);
+        if is_unique && is_linearizable::<Set>(&history) {
+            let verdict = check::<Set>(&history, &Limits { steps_per_key_max: 0 });
+            prop_assert!(verdict.is_linearizable(), "{:?}", history);
+        }
+        agree::<Set>(&history)?;
+    }
+
+    #[test]
     fn counters(history in histories(counter())) {
         agree::<Counter>(&history)?;
     }
@@ -148,4 +170,21 @@ proptest! {
     fn locks(history in histories(mutex())) {
         agree::<Mutex>(&history)?;
     }
+}
+
+/// Sixty additions of which nobody knows, seen one after the other: each may have been done at any time before.
+#[test]
+fn a_growing_set_with_many_unknown_additions_is_decided() {
+    let mut history = History::new();
+    let name = |number: u64| number.to_string().into_bytes();
+    for number in 0..60 {
+        let add = history.invoke(number, b"", SetCall::Add(name(number)), number);
+        history.unknown(add, number);
+    }
+    for seen in 1..=30 {
+        let elements = (0..seen).map(|number| name(number * 7 % 60)).collect();
+        let read = history.invoke(100, b"", SetCall::Read, 100 + seen * 2);
+        history.ok(read, SetAnswer::Elements(elements), 101 + seen * 2);
+    }
+    assert!(check::<Set>(&history, &Limits::default()).is_linearizable());
 }

@@ -2,10 +2,11 @@
 //!
 //! Each history is judged by the checker, from the bytes that stand in its file. The rules that it does not know are
 //! checked beside it, over all workloads: how revisions grow ([`revisions`]), what a listing, a stale read or a read of
-//! the past must show ([`snapshots`]), and that no money is lost.
+//! the past must show ([`snapshots`]), that no money is lost, and no element of a set ([`sets`]).
 
 mod checked;
 mod revisions;
+mod sets;
 mod snapshots;
 
 use quorate_jepsen::judge::Conclusion;
@@ -80,6 +81,7 @@ pub fn judge(histories: &Histories, faults: &[Fault]) -> Result<Judgement, Strin
         workloads.push(judgement);
         broken_rules.extend(match history.workload {
             WorkloadName::Bank => snapshots::check_sums(&history.snapshots),
+            WorkloadName::Set => sets::check(&imported),
             _ => snapshots::check(&history.snapshots, &imported),
         });
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{Effect, Model};
+use super::{Effect, Model, Timed, set_order};
 use crate::history::{Call, Operation, quoted};
 
 /// Elements that a description lists.
@@ -76,7 +76,13 @@ fn listed(elements: &[&[u8]]) -> String {
 pub struct Members(Vec<u64>);
 
 impl Members {
-    fn contains(&self, index: usize) -> bool {
+    /// How many elements there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Whether an element is one of them.
+    pub(super) fn contains(&self, index: usize) -> bool {
         self.0.get(index / 64).is_some_and(|word| word & (1 << (index % 64)) != 0)
     }
 
@@ -200,6 +206,10 @@ impl Model for Set {
             }
             SetAction::Add(_) | SetAction::Remove(_) => false,
         }
+    }
+
+    fn likely_order(&self, operations: &[Timed<'_, SetAction>]) -> Option<Vec<usize>> {
+        self.only_grows.then(|| set_order::likely_order(operations))
     }
 
     fn impossibility(&self, action: &SetAction) -> Option<String> {
