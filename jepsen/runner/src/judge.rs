@@ -93,7 +93,7 @@ type DisturbedClock = (u8, u64, u64);
 
 /// The faults of clocks. What a node says of the age of its state meanwhile, it says by a wrong clock.
 fn disturbed_clocks(faults: &[Fault]) -> Vec<DisturbedClock> {
-    let faults = faults.iter().filter(|fault| fault.nemesis.contains("clock"));
+    let faults = faults.iter().filter(|fault| fault.nemesis == "clock-rate");
     let faults = faults.filter(|fault| !matches!(fault.state, FaultState::Skipped { .. }));
     faults
         .flat_map(|fault| {
