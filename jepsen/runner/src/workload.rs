@@ -178,3 +178,48 @@ impl fmt::Display for WorkloadName {
         formatter.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(seed: u64) -> Plan {
+        let addresses = (1..=3).map(|port| SocketAddr::from(([127, 0, 0, 1], port))).collect();
+        let workloads = vec![WorkloadName::Register, WorkloadName::Bank];
+        Plan { addresses, target: Target::Quorate, workloads, seed, rate: 100 }
+    }
+
+    #[test]
+    fn a_seed_decides_who_the_clients_are() {
+        let clients = |seed| format!("{:?}", plan(seed).clients());
+        assert_eq!(clients(1), clients(1));
+        assert_ne!(clients(1), clients(2));
+    }
+
+    #[test]
+    fn every_node_has_a_client_of_its_own_and_all_together_keep_the_rate() {
+        let clients = plan(1).clients();
+        for workload in [WorkloadName::Register, WorkloadName::Bank] {
+            let mut homes: Vec<_> =
+                clients.iter().filter(|it| it.workload == workload).map(|it| it.home).collect();
+            homes.sort_unstable();
+            assert_eq!(homes, [None, None, Some(1), Some(2), Some(3)]);
+        }
+        let rate: f64 = clients.iter().map(|client| 1.0 / client.period.as_secs_f64()).sum();
+        assert!((rate - 100.0).abs() < 0.1, "{rate}");
+    }
+
+    #[test]
+    fn workloads_are_chosen_by_name_and_by_what_the_store_can_do() {
+        let choose = |word: &str, target| Plan::choose(&[word.to_owned()], target);
+        assert_eq!(choose("all", Target::Quorate).expect("all").len(), WorkloadName::value_variants().len());
+        let of_etcd = choose("all", Target::Etcd).expect("some");
+        assert!(of_etcd.contains(&WorkloadName::Append) && !of_etcd.contains(&WorkloadName::Past));
+        assert!(choose("past", Target::Etcd).is_err());
+        assert!(choose("registers", Target::Quorate).is_err());
+        for workload in WorkloadName::value_variants() {
+            let name = workload.to_possible_value().expect("none is hidden");
+            assert_eq!(name.get_name(), workload.name());
+        }
+    }
+}

@@ -220,3 +220,57 @@ fn decoded(text: &str) -> Result<String, String> {
 fn number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("{text:?} is no number"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderMap;
+
+    fn outcome(ask: &Ask, status: u16, body: &str) -> Result<Told, String> {
+        let status = StatusCode::from_u16(status).expect("a status");
+        told(ask, &Answer { status, headers: HeaderMap::new(), body: Bytes::from(body.to_owned()) })
+    }
+
+    const FOUND: &str = r#"{"header":{"revision":"9"},"kvs":[{"key":"Zm9v","mod_revision":"7","version":"2","value":"YmFy"}],"count":"1"}"#;
+
+    #[test]
+    fn answers_are_understood() {
+        let item = Some(SnapshotEntry { key: "foo".to_owned(), value: "bar".to_owned(), revision: 7 });
+        let found = Told::Item { item, version: 2, store_revision: Some(9), age_ms: None };
+        assert_eq!(outcome(&Ask::get("foo"), 200, FOUND), Ok(found));
+        let absent = Told::Item { item: None, version: 0, store_revision: Some(9), age_ms: None };
+        assert_eq!(outcome(&Ask::get("foo"), 200, r#"{"header":{"revision":"9"}}"#), Ok(absent));
+    }
+
+    /// What is false or empty is left out of its answers.
+    #[test]
+    fn a_comparison_that_does_not_hold_is_an_answer() {
+        let ask = Ask::Transaction {
+            compare: vec![Comparison::Absent("foo".to_owned())],
+            success: vec![Step::Put("foo".to_owned(), "x".to_owned())],
+            failure: vec![Step::Get("foo".to_owned())],
+        };
+        let body =
+            r#"{"header":{"revision":"3"},"responses":[{"response_range":{"header":{"revision":"3"}}}]}"#;
+        let results = Some(vec![StepTold::Item(None)]);
+        let decided = Told::Decided { revision: 3, succeeded: false, has_written: false, results };
+        assert_eq!(outcome(&ask, 200, body), Ok(decided));
+        let body = r#"{"header":{"revision":"4"},"succeeded":true,"responses":[{"response_put":{"header":{"revision":"4"}}}]}"#;
+        let results = Some(vec![StepTold::Written { version: None }]);
+        let decided = Told::Decided { revision: 4, succeeded: true, has_written: true, results };
+        assert_eq!(outcome(&ask, 200, body), Ok(decided));
+    }
+
+    #[test]
+    fn an_error_says_nothing_about_what_was_done() {
+        let told =
+            outcome(&Ask::put("foo", "x"), 503, r#"{"error":"etcdserver: request timed out","code":14}"#);
+        assert!(matches!(told, Ok(Told::Unknown { .. })));
+    }
+
+    #[test]
+    fn an_answer_to_something_else_convicts() {
+        assert!(outcome(&Ask::get("foo"), 200, r#"{"kvs":[]}"#).is_err());
+        assert!(outcome(&Ask::put("foo", "x"), 200, "").is_err());
+    }
+}

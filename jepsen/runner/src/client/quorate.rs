@@ -317,3 +317,112 @@ fn age(answer: &Answer) -> Result<Option<u64>, String> {
         Some(age) => number(age).map(Some),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderMap;
+    use http_body_util::BodyExt;
+
+    fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> Answer {
+        let pairs = headers.iter().map(|(name, value)| {
+            let value = value.parse().expect("a header");
+            (http::HeaderName::from_static(name), value)
+        });
+        let status = StatusCode::from_u16(status).expect("a status");
+        Answer { status, headers: pairs.collect::<HeaderMap>(), body: Bytes::from_static(body.as_bytes()) }
+    }
+
+    fn error(status: u16, code: &str) -> Answer {
+        let body = format!("{{\"code\":\"{code}\",\"message\":\"because\"}}");
+        Answer { body: body.into(), ..answer(status, &[("quorate-revision", "9")], "") }
+    }
+
+    fn outcome(ask: &Ask, answer: &Answer) -> Result<Told, String> {
+        told(ask, None, answer)
+    }
+
+    async fn written(ask: &Ask, token: Option<Token>) -> String {
+        let request = request(ask, token, Duration::from_millis(600));
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.expect("it is whole").to_bytes();
+        let mut text = format!("{} {}", parts.method, parts.uri);
+        for (name, value) in parts.headers.iter().filter(|(name, _)| *name != header::HOST) {
+            text.push_str(&format!(" {name}={}", value.to_str().expect("text")));
+        }
+        if !body.is_empty() {
+            text.push_str(&format!(" {}", String::from_utf8_lossy(&body)));
+        }
+        text
+    }
+
+    #[tokio::test]
+    async fn requests_are_written_as_the_api_wants_them() {
+        let consistency = Consistency::Stale { age_max: Some(Duration::from_millis(50)) };
+        let stale = Ask::Get { key: "a/b".to_owned(), revision: None, consistency };
+        assert_eq!(
+            written(&stale, None).await,
+            "GET /v1/kv/a%2Fb?timeout=600ms&consistency=stale&max_staleness=50ms"
+        );
+        let condition = Condition::RevisionIs(7);
+        let put = Ask::Put { key: "k".to_owned(), value: "v".to_owned(), condition };
+        let token = Token { session: 3, sequence: 4, acknowledged_below: 2 };
+        assert_eq!(
+            written(&put, Some(token)).await,
+            "PUT /v1/kv/k?timeout=600ms idempotency-key=3:4 quorate-acknowledged-below=2 if-match=\"7\" v"
+        );
+        let transaction = Ask::Transaction {
+            compare: vec![Comparison::ValueIs("k".to_owned(), "1".to_owned())],
+            success: vec![Step::Put("k".to_owned(), "2".to_owned())],
+            failure: vec![Step::Get("k".to_owned())],
+        };
+        assert_eq!(
+            written(&transaction, None).await,
+            "POST /v1/txn?timeout=600ms {\"compare\":[{\"key\":\"k\",\"value\":{\"equal\":\"1\"}}],\
+             \"failure\":[{\"get\":{\"key\":\"k\"}}],\"success\":[{\"put\":{\"key\":\"k\",\"value\":\"2\"}}]}"
+        );
+    }
+
+    #[test]
+    fn answers_are_understood() {
+        let headers =
+            [("etag", "\"7\""), ("quorate-revision", "9"), ("quorate-version", "2"), ("quorate-age-ms", "5")];
+        let item = Some(SnapshotEntry { key: "k".to_owned(), value: "v".to_owned(), revision: 7 });
+        let found = Told::Item { item, version: 2, store_revision: Some(9), age_ms: Some(5) };
+        assert_eq!(outcome(&Ask::get("k"), &answer(200, &headers, "v")), Ok(found));
+        let absent = Told::Item { item: None, version: 0, store_revision: Some(9), age_ms: None };
+        assert_eq!(outcome(&Ask::get("k"), &error(404, "key_not_found")), Ok(absent));
+        let put = answer(201, &[("quorate-revision", "9"), ("quorate-version", "1")], "");
+        assert_eq!(outcome(&Ask::put("k", "v"), &put), Ok(Told::Written { revision: 9, version: Some(1) }));
+    }
+
+    #[test]
+    fn what_may_have_happened_is_never_said_to_have_failed() {
+        let put = Ask::put("k", "v");
+        assert!(matches!(outcome(&put, &error(504, "outcome_unknown")), Ok(Told::Unknown { .. })));
+        for (status, code) in
+            [(503, "unavailable"), (429, "overloaded"), (503, "shutting_down"), (507, "disk_full")]
+        {
+            assert!(matches!(outcome(&put, &error(status, code)), Ok(Told::Refused { .. })), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_the_api_does_not_say_convicts() {
+        let put = Ask::put("k", "v");
+        assert!(outcome(&put, &error(412, "precondition_failed")).is_err(), "it had no condition");
+        assert!(outcome(&put, &error(409, "session_expired")).is_err(), "it had no session");
+        assert!(outcome(&put, &error(404, "key_not_found")).is_err());
+        assert!(outcome(&Ask::get("k"), &error(507, "disk_full")).is_err(), "reads still work");
+        assert!(
+            outcome(&Ask::get("k"), &error(410, "compacted")).is_err(),
+            "it is the newest that is asked for"
+        );
+        assert!(outcome(&Ask::get("k"), &answer(200, &[], "v")).is_err(), "nothing tells its revision");
+        assert!(outcome(&put, &answer(500, &[], "oops")).is_err());
+        let transaction =
+            Ask::Transaction { compare: vec![], success: vec![Step::Get("k".to_owned())], failure: vec![] };
+        let body = "{\"revision\":\"4\",\"succeeded\":true,\"results\":[{\"put\":{\"version\":\"1\"}}]}";
+        assert!(outcome(&transaction, &answer(200, &[], body)).is_err(), "a get was answered like a put");
+    }
+}

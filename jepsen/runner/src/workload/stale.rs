@@ -82,10 +82,11 @@ async fn read_stale(client: &mut Client, prefix: &str) {
     client.recorder().snapshot(client.plan().workload, snapshot);
 }
 
-/// The bound holds as of when the request arrived. So the answer may say that much more as it took.
+/// The bound holds as of when the request arrived. So the answer may say that much more as it took, by a clock that may
+/// run at twice the speed of time.
 fn check_bound(client: &Client, node: u8, age_max: Option<Duration>, age_ms: Option<u64>) {
     let Some(age_max) = age_max else { return };
-    let took = client.plan().patience;
+    let took = client.plan().patience * 2;
     if age_ms.is_none_or(|age_ms| Duration::from_millis(age_ms) > age_max + took) {
         client.recorder().convict(format!(
             "node {node} answered a read that was to be no older than {age_max:?} with an age of {age_ms:?} ms"
