@@ -15,6 +15,9 @@ const SLICES_MAX: u64 = 240;
 /// The shortest time that one of them stands for, in nanoseconds.
 const SLICE_NS_MIN: u64 = 250_000_000;
 
+/// How long what never ends takes.
+pub const NEVER: u64 = u64::MAX;
+
 /// The numbers of a run. Times are nanoseconds of the run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Measures {
@@ -51,10 +54,11 @@ pub struct Recovery {
     /// The longest time without an acknowledged write that was not over before the fault began, and began before it
     /// was healed; what lies before the fault is not counted.
     pub away: u64,
-    /// From the healing to the next acknowledged write. None if there was none.
+    /// From the healing to the next acknowledged write; [`NEVER`] if there was none. None if another fault was still
+    /// there when this one was healed: then the service has to be back after that.
     pub back: Option<u64>,
-    /// From the healing until every node had acknowledged a write. None if that did not come about before the next
-    /// fault, or at all.
+    /// From the healing until every node had acknowledged a write. None if another fault was still there, or that did
+    /// not come about before the next one, or at all.
     pub everywhere: Option<u64>,
 }
 
@@ -69,8 +73,8 @@ pub struct Kind {
     pub indeterminate: usize,
     /// The longest time without an acknowledged write.
     pub away_max: u64,
-    /// The longest time from a healing to the next acknowledged write.
-    pub back_max: u64,
+    /// The longest time from a healing to the next acknowledged write. None if other faults were always still there.
+    pub back_max: Option<u64>,
     /// The longest time from a healing until every node had acknowledged one. None if it never came so far before the
     /// next fault.
     pub everywhere_max: Option<u64>,
@@ -96,13 +100,14 @@ impl Measures {
             if sample.is_write { &mut writes } else { &mut reads }.count(sample.outcome);
         }
         let acknowledged = Acknowledged::new(samples);
+        let first = samples.iter().map(|sample| sample.began).min().unwrap_or(0);
         let recoveries: Vec<Recovery> =
             faults.iter().map(|fault| recovery(fault, faults, &acknowledged, nodes, length)).collect();
         Self {
             length,
             reads,
             writes,
-            longest_absence: acknowledged.longest_absence(0, length, length),
+            longest_absence: acknowledged.longest_absence(first.min(length), length, length),
             kinds: kinds(faults, &recoveries),
             recoveries,
             plot: Plot::new(samples, length),
@@ -182,7 +187,11 @@ fn recovery(
 ) -> Recovery {
     let healed = fault.healed.unwrap_or(fault.began);
     let (since, until) = acknowledged.longest_absence(fault.began, healed, length);
-    let next = faults.iter().map(|other| other.began).filter(|began| *began > healed).min();
+    let was_tried = |other: &&Fault| !matches!(other.state, FaultState::Skipped { .. });
+    let others = || faults.iter().filter(was_tried);
+    let is_last =
+        !others().any(|other| other.began <= healed && other.healed.is_some_and(|later| later > healed));
+    let next = others().map(|other| other.began).filter(|began| *began > healed).min();
     let is_before_next = |moment: &u64| next.is_none_or(|next| *moment < next);
     let of_node = |node: u8| {
         let moments = acknowledged.by_node.get(&node)?;
@@ -192,8 +201,10 @@ fn recovery(
     let everywhere = (1..=nodes).map(of_node).try_fold(healed, |slowest, moment| Some(slowest.max(moment?)));
     Recovery {
         away: until - since,
-        back: Acknowledged::first_after(&acknowledged.all, healed).map(|moment| moment - healed),
-        everywhere: everywhere.map(|moment| moment - healed),
+        back: is_last.then(|| {
+            Acknowledged::first_after(&acknowledged.all, healed).map_or(NEVER, |moment| moment - healed)
+        }),
+        everywhere: everywhere.filter(|_| is_last).map(|moment| moment - healed),
     }
 }
 
@@ -210,7 +221,7 @@ fn kinds(faults: &[Fault], recoveries: &[Recovery]) -> BTreeMap<&'static str, Ki
             }
         }
         kind.away_max = kind.away_max.max(recovery.away);
-        kind.back_max = kind.back_max.max(recovery.back.unwrap_or(u64::MAX));
+        kind.back_max = kind.back_max.max(recovery.back);
         kind.everywhere_max = kind.everywhere_max.max(recovery.everywhere);
     }
     kinds
@@ -280,12 +291,27 @@ mod tests {
         assert_eq!(of(&[fault(SECOND, 4 * SECOND)]).everywhere, Some(4 * SECOND));
         let next = fault(7 * SECOND, 9 * SECOND);
         assert_eq!(of(&[fault(SECOND, 4 * SECOND), next]).everywhere, None);
+        let skipped = FaultState::Skipped { why: String::new() };
+        let next = Fault { state: skipped, ..fault(7 * SECOND, 9 * SECOND) };
+        assert_eq!(of(&[fault(SECOND, 4 * SECOND), next]).everywhere, Some(4 * SECOND));
+    }
+
+    #[test]
+    fn of_faults_together_the_last_to_be_healed_counts() {
+        let samples = [write(5 * SECOND, 1), write(10 * SECOND, 1)];
+        let faults = [fault(SECOND, 4 * SECOND), fault(2 * SECOND, 9 * SECOND)];
+        let recoveries = Measures::new(&samples, &faults, 1, 30 * SECOND).recoveries;
+        assert_eq!((recoveries[0].back, recoveries[0].everywhere), (None, None));
+        assert_eq!((recoveries[1].back, recoveries[1].everywhere), (Some(SECOND), Some(SECOND)));
     }
 
     #[test]
     fn a_store_that_never_comes_back_is_away_to_the_end() {
         let measures = Measures::new(&[write(SECOND, 1)], &[fault(2 * SECOND, 3 * SECOND)], 1, 60 * SECOND);
-        assert_eq!(measures.recoveries[0], Recovery { away: 58 * SECOND, back: None, everywhere: None });
+        assert_eq!(
+            measures.recoveries[0],
+            Recovery { away: 58 * SECOND, back: Some(NEVER), everywhere: None }
+        );
     }
 
     #[test]

@@ -140,7 +140,7 @@ fn write_kinds(summary: &Summary<'_>, page: &mut String) -> fmt::Result {
     writeln!(
         page,
         "<p>Away: the longest time without an acknowledged write. Back: from a healing to the next acknowledged write. \
-         Everywhere: until every node has acknowledged one. The worst of each kind.</p>\n<table>\n<tr><th>nemesis</th>\
+         Everywhere: until every node has acknowledged one. The worst of each kind; of faults that came together, the last to be healed counts.</p>\n<table>\n<tr><th>nemesis</th>\
          <th>installed</th><th>skipped</th><th>indeterminate</th><th>away</th><th>back</th><th>everywhere</th></tr>"
     )?;
     for (name, kind) in &summary.measures.kinds {
@@ -148,7 +148,7 @@ fn write_kinds(summary: &Summary<'_>, page: &mut String) -> fmt::Result {
         for count in [kind.installed, kind.skipped, kind.indeterminate] {
             write!(page, "<td class=\"number\">{count}</td>")?;
         }
-        for time in [Some(kind.away_max), Some(kind.back_max), kind.everywhere_max] {
+        for time in [Some(kind.away_max), kind.back_max, kind.everywhere_max] {
             write!(page, "<td class=\"number\">{}</td>", optional(time))?;
         }
         writeln!(page, "</tr>")?;

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::Convergence;
+use super::measures::NEVER;
 use super::summary::Summary;
 
 /// The report as text, for terminals and logs.
@@ -86,15 +87,23 @@ fn write_faults(summary: &Summary<'_>, text: &mut String) -> std::fmt::Result {
             kind.skipped,
             kind.indeterminate,
             seconds(kind.away_max),
-            seconds(kind.back_max),
-            kind.everywhere_max.map_or("-".to_owned(), seconds)
+            optional(kind.back_max),
+            optional(kind.everywhere_max)
         )?;
     }
     writeln!(
         text,
         "  away: the longest time without an acknowledged write; back: from a healing to the next one;"
     )?;
-    writeln!(text, "  everywhere: until every node has acknowledged one. The worst of each kind.")
+    writeln!(
+        text,
+        "  everywhere: until every node has acknowledged one. The worst of each kind; of faults that came"
+    )?;
+    writeln!(text, "  together, the last to be healed counts.")
+}
+
+fn optional(time: Option<u64>) -> String {
+    time.map_or("-".to_owned(), seconds)
 }
 
 fn list(text: &mut String, title: &str, items: &[String]) -> std::fmt::Result {
@@ -122,7 +131,7 @@ pub fn convergence(convergence: &Convergence) -> String {
 /// A time in seconds, to the millisecond.
 pub fn seconds(nanoseconds: u64) -> String {
     match nanoseconds {
-        u64::MAX => "never".to_owned(),
+        NEVER => "never".to_owned(),
         other => format!("{:.3} s", other as f64 / 1e9),
     }
 }
