@@ -122,6 +122,19 @@ fn a_plan_that_cannot_be_run_is_no_finding() {
 }
 
 #[test]
+fn every_mutant_stands_among_the_guarantees() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guarantees.md");
+    let page = std::fs::read_to_string(page).expect("the page is there");
+    let output = simulator(&["--list-mutants"]);
+    let list = String::from_utf8(output.stdout).expect("it is text");
+    assert!(list.lines().count() > 20, "{list}");
+    for line in list.lines() {
+        let name = line.split('\t').next().expect("a name");
+        assert!(page.contains(&format!("`{name}`")), "{name} breaks no guarantee of docs/guarantees.md");
+    }
+}
+
+#[test]
 fn every_mutant_is_listed_with_what_it_may_be_convicted_of() {
     let output = simulator(&["--list-mutants"]);
     let names = String::from_utf8(output.stdout).expect("names are text");
