@@ -145,8 +145,11 @@ impl Nemesis for FullDisk {
         };
         if !isolated {
             Some("file systems can be mounted only in a namespace of one's own".into())
-        } else if !Path::new("/dev/loop-control").exists() || !Path::new(MOUNTS).is_dir() {
-            Some(format!("there are no loop devices, or no {MOUNTS}"))
+        } else if File::options().write(true).open("/dev/loop-control").is_err()
+            || !Path::new(MOUNTS).is_dir()
+        {
+            // Root of a namespace of users has none either.
+            Some(format!("there are no loop devices for us, or no {MOUNTS}"))
         } else if !has_tool() {
             Some("mkfs.ext4 is missing: apt install e2fsprogs".into())
         } else {
