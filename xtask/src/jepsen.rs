@@ -1,8 +1,9 @@
 //! `cargo xtask jepsen`: the checker of histories and the runner that makes them, built when they are needed.
 //!
-//! What follows `run` goes to the runner, all else to the checker, as it is. Their exit code is ours: a script can tell
+//! What follows `run` goes to the runner, all else but `prove` to the checker, as it is. Their exit code is ours: a script can tell
 //! a violation from a limit and from bad input.
 
+mod prove;
 pub mod runner;
 
 use std::ffi::OsString;
@@ -19,8 +20,8 @@ const NOT_BUILT: u8 = 101;
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Arguments {
-    /// `run` and arguments of the runner, such as `run --seconds 60`; or those of the checker, such as
-    /// `check history.edn`. `run --help` and `--help` tell them.
+    /// `run` and arguments of the runner, such as `run --seconds 60`; `prove`, which shows that the runner convicts bugs;
+    /// or arguments of the checker, such as `check history.edn`. `run --help` and `--help` tell them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
@@ -29,6 +30,7 @@ pub struct Arguments {
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> ExitCode {
     let code = match arguments.arguments.split_first() {
         Some((first, rest)) if first == "run" => runner::exit_code(workspace, rest),
+        Some((first, [])) if first == "prove" => prove::exit_code(workspace),
         _ => checker_exit_code(workspace, arguments),
     };
     match code {

@@ -11,6 +11,8 @@ mod documentation;
 mod error;
 mod example_configuration;
 mod member_arguments;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod node;
 mod recover;
 mod repair;
@@ -41,6 +43,10 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error.to_string(), ExitCode::from(2)),
     };
     stop_on_panic();
+    #[cfg(feature = "mutants")]
+    if let Err(unknown) = mutants::activate_from_environment() {
+        return fail(&unknown, ExitCode::from(2));
+    }
     let threads = arguments.worker_threads.map_or_else(worker_threads_default, usize::from);
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {

@@ -16,7 +16,7 @@ const SECONDS_IN_TEST: &str = "90";
 
 /// Builds the runner, and the product if no other program is named, and runs it in the current folder.
 pub fn exit_code(workspace: &Workspace, arguments: &[OsString]) -> Result<ExitCode, Error> {
-    build(workspace, &PACKAGES)?;
+    build_runner(workspace)?;
     let mut runner = Command::new(workspace.target.join("debug/quorate-runner"));
     runner.args(arguments);
     if needs_product(arguments) {
@@ -29,7 +29,7 @@ pub fn exit_code(workspace: &Workspace, arguments: &[OsString]) -> Result<ExitCo
 /// The run that is part of `cargo xtask test`: every fault that this system allows, for a short time, on the program
 /// that the tests before have built.
 pub fn short_run(workspace: &Workspace) -> Result<(), Error> {
-    build(workspace, &PACKAGES)?;
+    build_runner(workspace)?;
     let mut runner = Command::new(workspace.target.join("debug/quorate-runner"));
     runner.current_dir(&workspace.root).args(["--seconds", SECONDS_IN_TEST, "--program"]);
     runner
@@ -37,6 +37,11 @@ pub fn short_run(workspace: &Workspace) -> Result<(), Error> {
         .arg("--output")
         .arg(workspace.target.join("jepsen-test"));
     run_command(&mut runner)
+}
+
+/// Builds the runner and what belongs to it.
+pub fn build_runner(workspace: &Workspace) -> Result<(), Error> {
+    build(workspace, &PACKAGES)
 }
 
 fn build(workspace: &Workspace, packages: &[&str]) -> Result<(), Error> {
