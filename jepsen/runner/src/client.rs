@@ -9,6 +9,7 @@ pub mod ask;
 pub mod connection;
 pub mod etcd;
 pub mod quorate;
+mod revelation;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,11 +20,12 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::arguments::Target;
-use crate::history::{Call, Completion, Freshness, Operation, Outcome, Recorder, Revealed, Sample};
+use crate::history::{Call, Completion, Operation, Outcome, Recorder, Sample};
 use crate::random::Choices;
 use crate::workload::WorkloadName;
-use ask::{Ask, Consistency, Token, Told};
+use ask::{Ask, Token, Told};
 use connection::{Connections, NoAnswer};
+use revelation::revealed;
 
 /// A client that gave up on a call goes on as another process, since the call may still run.
 const PROCESSES_PER_CLIENT: u64 = 1_000_000;
@@ -288,34 +290,5 @@ impl Client {
             recorder.reveal(revealed);
         }
         (connections, told)
-    }
-}
-
-/// The revision that an answer tells, and what it promises.
-fn revealed(ask: &Ask, told: &Told, (began, ended): (u64, u64), node: u8) -> Option<Revealed> {
-    let revealed = |revision, freshness| Some(Revealed { began, ended, node, revision, freshness });
-    let of_read = |consistency: Consistency, age: Option<u64>| match (consistency, age) {
-        (Consistency::Linearizable | Consistency::Lease, _) => Freshness::Linearizable,
-        (Consistency::Stale { .. }, Some(age_ms)) => Freshness::Age(age_ms * 1_000_000),
-        (Consistency::Stale { .. }, None) => Freshness::Any,
-    };
-    match (ask, told) {
-        (Ask::Get { revision: Some(_), .. } | Ask::Range { revision: Some(_), .. }, _) => None,
-        // Later pages are of the past.
-        (Ask::Range { cursor: Some(_), .. }, _) => None,
-        (Ask::Get { consistency, .. }, Told::Item { store_revision, age_ms, .. }) => {
-            revealed((*store_revision)?, Some(of_read(*consistency, *age_ms)))
-        }
-        (Ask::Range { consistency, .. }, Told::Page { revision, age_ms, .. }) => {
-            revealed(*revision, Some(of_read(*consistency, *age_ms)))
-        }
-        (_, Told::Written { revision, .. } | Told::Deleted { revision: Some(revision) }) => {
-            revealed(*revision, None)
-        }
-        (_, Told::Decided { revision, has_written, .. }) => {
-            let freshness = (!has_written).then_some(Freshness::Linearizable);
-            revealed(*revision, freshness)
-        }
-        _ => None,
     }
 }
