@@ -6,7 +6,7 @@ use clap::Parser;
 use quorate_runner::arguments::Arguments;
 use quorate_runner::isolation::{self, Isolation};
 use quorate_runner::nemesis::catalogue;
-use quorate_runner::run::{BAD_ARGUMENTS, Choice, HARNESS_FAILED, run};
+use quorate_runner::run::{BAD_ARGUMENTS, Choice, HARNESS_FAILED, abandon, run};
 use quorate_runner::workload::{Plan, WorkloadName};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -60,6 +60,8 @@ async fn run_or_be_stopped(arguments: &Arguments, choice: Choice, isolation: &Is
         biased;
         () = stopped => {
             eprintln!("stopped before there was a verdict");
+            // The nodes have been told to end; one that still writes may be in the way, and the next run removes that.
+            let _ = abandon(arguments);
             HARNESS_FAILED
         }
         ended = run(arguments, choice, isolation) => ended.unwrap_or_else(|error| {

@@ -15,7 +15,7 @@ use crate::cluster::layer::Layer;
 use crate::cluster::{Cluster, ClusterPlan};
 use crate::convergence::{await_agreement, await_service, bring_back};
 use crate::error::HarnessError;
-use crate::history::Conviction;
+use crate::history::{Conviction, Histories};
 use crate::isolation::Isolation;
 use crate::judge::judge;
 use crate::nemesis::{Nemesis, catalogue};
@@ -80,65 +80,36 @@ pub async fn run(arguments: &Arguments, choice: Choice, isolation: &Isolation) -
     }
     let folder = prepare_folder(&arguments.output)?;
     let program = find_program(arguments)?;
+    let (clock, began) = (RunClock::start(), SystemTime::now());
+    let version = version_of(arguments.target, &program).await?;
     let plan = ClusterPlan {
         target: arguments.target,
-        program: program.clone(),
+        program,
         size: arguments.nodes,
         isolated: isolation.is_isolated(),
         folder: folder.clone(),
         layers: layers_of(&nemeses),
     };
-    let (clock, began) = (RunClock::start(), SystemTime::now());
-    let version = version_of(arguments.target, &program).await?;
     let cluster = Cluster::new(plan, clock).await?;
     bring_back(&cluster).await?;
     cluster.await_serving(&cluster.nodes(), START_LIMIT).await?;
     println!("{} nodes of {version} serve after {:.1} s", arguments.nodes, clock.elapsed().as_secs_f64());
 
-    let clients = Plan {
-        addresses: cluster.nodes().into_iter().map(|node| cluster.client_address(node)).collect(),
-        target: arguments.target,
-        workloads,
-        seed: arguments.seed,
-        rate: arguments.rate,
-    };
-    let working = Workloads::start(clients, clock);
-    tokio::time::sleep(QUIET).await;
-    let mut harm = Harm::new(&cluster, &mut nemeses, ChaCha8Rng::seed_from_u64(arguments.seed));
-    let end = Duration::from_secs(arguments.seconds).saturating_sub(QUIET);
-    harm.go_on_until(end, &working).await;
-    let Outcome { faults, failures: mut harness_failures, convictions } = harm.finish().await;
-
-    if let Err(error) = bring_back(&cluster).await {
-        harness_failures.push(error.to_string());
-    }
-    let healed = clock.now();
-    let served = await_service(&cluster).await;
-    tokio::time::sleep(QUIET).await;
-    let mut histories = working.end().await;
-    histories.convictions.extend(convictions);
-    let ended = clock.now();
-    let convergence = match served {
-        Ok(()) => await_agreement(&cluster, healed).await,
-        Err(why) => Convergence::Diverged { why },
-    };
-    histories.convictions.extend(cluster.unexplained_ends().await);
-    let logs = cluster.nodes().into_iter();
-    let logs: Vec<_> = logs.map(|node| NodeLog { node, path: cluster.log_file(node).to_owned() }).collect();
-    histories.convictions.extend(panics(&logs, ended)?);
+    let Observed { outcome, histories, ended, convergence } =
+        observe(&cluster, arguments, workloads, &mut nemeses).await?;
+    let mut harness_failures = outcome.failures;
     end_all(&cluster, &folder, arguments.keep_data, &mut harness_failures).await;
-
     let record = RunRecord {
         arguments: arguments.clone(),
         command: command_line(),
         version,
         began,
         ended,
-        faults,
+        faults: outcome.faults,
         left_out,
         convergence,
         harness_failures,
-        logs,
+        logs: logs_of(&cluster),
     };
     println!("judging");
     // On a thread of its own: it takes its time, and signals are to be heard meanwhile.
@@ -149,6 +120,69 @@ pub async fn run(arguments: &Arguments, choice: Choice, isolation: &Isolation) -
         Ok(record.exit_code(&judgement))
     });
     judging.await.map_err(|error| HarnessError::Nonsense(format!("judging: {error}")))?
+}
+
+/// What was seen of a cluster, from the first client to the agreement at the end.
+struct Observed {
+    outcome: Outcome,
+    histories: Histories,
+    /// When clients had ended, in nanoseconds of the run.
+    ended: u64,
+    convergence: Convergence,
+}
+
+/// Lets clients work and faults strike, heals all, and waits until the cluster is as it should be.
+async fn observe(
+    cluster: &Cluster,
+    arguments: &Arguments,
+    workloads: Vec<WorkloadName>,
+    nemeses: &mut [Box<dyn Nemesis>],
+) -> Result<Observed, HarnessError> {
+    let clock = cluster.clock();
+    let clients = Plan {
+        addresses: cluster.nodes().into_iter().map(|node| cluster.client_address(node)).collect(),
+        target: arguments.target,
+        workloads,
+        seed: arguments.seed,
+        rate: arguments.rate,
+    };
+    let working = Workloads::start(clients, clock);
+    tokio::time::sleep(QUIET).await;
+    let mut harm = Harm::new(cluster, nemeses, ChaCha8Rng::seed_from_u64(arguments.seed));
+    harm.go_on_until(Duration::from_secs(arguments.seconds).saturating_sub(QUIET), &working).await;
+    let mut outcome = harm.finish().await;
+
+    if let Err(error) = bring_back(cluster).await {
+        outcome.failures.push(error.to_string());
+    }
+    let healed = clock.now();
+    let served = await_service(cluster).await;
+    tokio::time::sleep(QUIET).await;
+    let mut histories = working.end().await;
+    let ended = clock.now();
+    let convergence = match served {
+        Ok(()) => await_agreement(cluster, healed).await,
+        Err(why) => Convergence::Diverged { why },
+    };
+    histories.convictions.append(&mut outcome.convictions);
+    histories.convictions.extend(cluster.unexplained_ends().await);
+    histories.convictions.extend(panics(&logs_of(cluster), ended)?);
+    Ok(Observed { outcome, histories, ended, convergence })
+}
+
+fn logs_of(cluster: &Cluster) -> Vec<NodeLog> {
+    let log = |node| NodeLog { node, path: cluster.log_file(node).to_owned() };
+    cluster.nodes().into_iter().map(log).collect()
+}
+
+/// Removes what a run has left that was stopped.
+///
+/// # Errors
+///
+/// What cannot be removed.
+pub fn abandon(arguments: &Arguments) -> io::Result<()> {
+    let folder = &arguments.output;
+    if arguments.keep_data || !folder.join(MARKER).exists() { Ok(()) } else { remove_data(folder) }
 }
 
 /// What the nemeses need between nodes and machines. Several may share one layer, which is there once.
