@@ -11,6 +11,7 @@ mod docs;
 mod docs_test;
 mod error;
 mod jepsen;
+mod package;
 mod process;
 mod sim;
 mod steps;
@@ -50,6 +51,8 @@ enum Command {
     Docs(docs::Arguments),
     /// Run the commands of the documents on real processes, and compare what they print.
     DocsTest(docs_test::Arguments),
+    /// Make a Debian package, with manual pages and completions. Needs cargo-deb.
+    Package(package::Arguments),
     /// Measure.
     Bench(bench::Arguments),
 }
@@ -75,6 +78,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::Jepsen(arguments) => return Ok(jepsen::run(&workspace, &arguments)),
         Command::Docs(arguments) => docs::run(&workspace, &arguments)?,
         Command::DocsTest(arguments) => docs_test::run(&workspace, &arguments)?,
+        Command::Package(arguments) => package::run(&workspace, &arguments)?,
         Command::Bench(arguments) => bench::run(&workspace, &arguments)?,
     }
     Ok(ExitCode::SUCCESS)

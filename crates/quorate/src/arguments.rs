@@ -215,6 +215,10 @@ pub struct ManArguments {
     /// The command that the page is about; none for the page about all.
     #[arg(value_name = "COMMAND")]
     pub page: Option<String>,
+
+    /// Write all pages into this folder instead, as quorate.1, quorate-serve.1 and so on.
+    #[arg(long, value_name = "DIR", conflicts_with = "page")]
+    pub directory: Option<PathBuf>,
 }
 
 /// `quorate dev`.

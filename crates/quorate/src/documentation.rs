@@ -16,8 +16,12 @@ pub fn completions(arguments: &CompletionsArguments) -> Result<(), CommandError>
     print(&script)
 }
 
-/// Prints a manual page.
+/// Prints a manual page, or writes all of them into a folder.
 pub fn man(arguments: &ManArguments) -> Result<(), CommandError> {
+    if let Some(directory) = &arguments.directory {
+        let written = clap_mangen::generate_to(Arguments::command(), directory);
+        return written.map_err(|source| CommandError::Pages { directory: directory.clone(), source });
+    }
     let mut all = Arguments::command();
     all.build();
     let command = match &arguments.page {

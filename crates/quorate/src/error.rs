@@ -1,5 +1,6 @@
 //! Why a command ended, and the exit code that says so.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -63,6 +64,14 @@ pub enum CommandError {
         /// What was asked for.
         page: String,
     },
+    /// Manual pages cannot be written.
+    #[error("cannot write manual pages into {}: {source}", directory.display())]
+    Pages {
+        /// Where they were to be.
+        directory: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The cluster has agreed on a change of its members, and is not done with it.
     #[error("not done within {} s: {progress}; it goes on, and the same command goes on waiting", after.as_secs())]
     NotDoneYet {
@@ -121,6 +130,7 @@ impl CommandError {
             | CommandError::Client(_)
             | CommandError::InputTooLong { .. }
             | CommandError::File { .. }
+            | CommandError::Pages { .. }
             | CommandError::NotDoneYet { .. }
             | CommandError::Signals(_)
             | CommandError::Stdio(_) => 1,

@@ -88,6 +88,36 @@ fn the_unit_runs_the_binary_with_the_example_of_a_configuration() {
     check_unit_with_systemd(unit);
 }
 
+#[test]
+fn the_package_has_the_program_the_configuration_and_the_user_of_the_unit() {
+    let manifest: toml::Table = include_str!("../Cargo.toml").parse().expect("a manifest");
+    let package = &manifest["package"]["metadata"]["deb"];
+    let mut installed = Vec::new();
+    for asset in package["assets"].as_array().expect("it lists files") {
+        let [from, to, mode] = [0, 1, 2].map(|index| asset[index].as_str().expect("text"));
+        let is_program = to == "usr/bin/";
+        assert_eq!(mode, if is_program { "755" } else { "644" }, "{from}");
+        // What begins with the other folder is made by `cargo xtask package`.
+        if !from.starts_with("target/release/") {
+            assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(from).exists(), "{from}");
+        }
+        let name = from.rsplit('/').next().expect("a name");
+        installed.push(if to.ends_with('/') { format!("/{to}{name}") } else { format!("/{to}") });
+    }
+    let unit = include_str!("../../../deploy/quorate.service");
+    let setting = |name: &str| unit.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    for path in
+        setting("ExecStart").expect("it starts something").split(' ').filter(|word| word.contains('/'))
+    {
+        assert!(installed.iter().any(|other| other == path), "{path} is not in the package");
+    }
+    let users = include_str!("../../../deploy/quorate.sysusers");
+    let user = setting("User").expect("it has a user");
+    assert!(users.lines().any(|line| line.starts_with(&format!("u {user} - "))), "{user}");
+    assert_eq!(package["systemd-units"]["unit-scripts"].as_str(), Some("../../deploy"));
+    assert_eq!(package["systemd-units"]["start"].as_bool(), Some(false), "it cannot know the other members");
+}
+
 /// Where systemd is there, it has to find nothing wrong with the unit.
 fn check_unit_with_systemd(unit: &str) {
     let folder = tempfile::tempdir().expect("a temporary directory");
@@ -95,7 +125,8 @@ fn check_unit_with_systemd(unit: &str) {
     // It looks whether there is such a program.
     let unit = unit.replace("/usr/bin/quorate", env!("CARGO_BIN_EXE_quorate"));
     std::fs::write(&path, unit).expect("can be written");
-    match Command::new("systemd-analyze").arg("verify").arg(&path).output() {
+    // Its manual pages come with the package.
+    match Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&path).output() {
         Ok(output) => {
             let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(output.status.success() && !complaints.contains("quorate.service"), "{complaints}");

@@ -28,9 +28,10 @@ pub enum Place {
 }
 
 /// Pages that are run here.
-pub const PAGES: [Listed; 12] = [
+pub const PAGES: [Listed; 13] = [
     Listed { path: "docs/quick-start.md", place: Place::EmptyFolder },
     Listed { path: "docs/clusters.md", place: Place::EmptyFolder },
+    Listed { path: "docs/deployment.md", place: Place::EmptyFolder },
     Listed { path: "docs/backups.md", place: Place::EmptyFolder },
     Listed { path: "docs/dialects.md", place: Place::EmptyFolder },
     Listed { path: "docs/dialects/cluster-kv.md", place: Place::EmptyFolder },

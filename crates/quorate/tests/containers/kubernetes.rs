@@ -155,7 +155,7 @@ fn a_pod_has_no_more_rights_than_it_needs() {
 }
 
 #[test]
-fn the_pods_run_may_move_and_are_not_killed_for_a_lost_quorum() {
+fn the_pods_run_outlive_a_machine_and_are_not_killed_for_a_lost_quorum() {
     let containers = pods();
     let Some(mut pods) = Pods::on_machines(4) else { return };
     for (container, machine) in containers.iter().zip(1..) {
@@ -169,7 +169,8 @@ fn the_pods_run_may_move_and_are_not_killed_for_a_lost_quorum() {
     }
     pods.check_write("greeting", one, three);
 
-    pods.stop(three);
+    // Its machine is lost, and the pod is made anew on another one.
+    pods.lose(three);
     pods.start(&containers[2], 4);
     eventually("the moved pod to be ready", || pods.is_ok(three, &readiness).then_some(()));
     pods.kill(two);
@@ -180,5 +181,42 @@ fn the_pods_run_may_move_and_are_not_killed_for_a_lost_quorum() {
     assert!(pods.is_ok(one, &liveness), "a restart would not bring the quorum back");
     pods.start(&containers[1], 2);
     eventually("the quorum to be back", || pods.is_ok(one, &readiness).then_some(()));
+    pods.stop_all();
+}
+
+/// The pod as `docs/deployment.md` says how to change it for a cluster that exists.
+fn joining(mut pod: Container) -> Container {
+    pod.environment.remove("QUORATE_INITIAL_CLUSTER");
+    let members = "quorate-1.quorate-peers:7901,quorate-2.quorate-peers:7901";
+    pod.environment.insert("QUORATE_JOIN".to_owned(), members.to_owned());
+    pod.environment.insert("QUORATE_ADVERTISE_PEER".to_owned(), format!("{}:7901", pod.name()));
+    pod
+}
+
+#[test]
+fn pods_that_are_told_to_join_go_on_as_members_and_more_can_be_added() {
+    let containers = pods();
+    let Some(mut pods) = Pods::on_machines(4) else { return };
+    for (container, machine) in containers.iter().zip(1..) {
+        pods.start(container, machine);
+    }
+    let readiness = probe("readinessProbe");
+    let await_ready = |pods: &Pods, name: &str| {
+        eventually(&format!("{name} to be ready"), || pods.is_ok(name, &readiness).then_some(()));
+    };
+    for container in &containers {
+        await_ready(&pods, container.name());
+    }
+    pods.check_write("before", containers[0].name(), containers[1].name());
+    // An update goes from the last pod to the first.
+    for (container, machine) in containers.iter().zip(1..).collect::<Vec<_>>().into_iter().rev() {
+        pods.stop(container.name());
+        pods.start(&joining(container.clone()), machine);
+        await_ready(&pods, container.name());
+    }
+    let fourth = joining(pod_number(4));
+    pods.start(&fourth, 4);
+    await_ready(&pods, fourth.name());
+    pods.check_write("after", containers[0].name(), fourth.name());
     pods.stop_all();
 }

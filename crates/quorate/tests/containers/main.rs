@@ -6,6 +6,7 @@
 //! that they are skipped.
 
 mod build_context;
+mod clean_root;
 mod compose;
 mod image;
 mod kubernetes;

@@ -149,6 +149,12 @@ impl Pods {
         process.kill();
     }
 
+    /// Takes a container's machine away: nobody is told that its connections have ended.
+    pub fn lose(&mut self, container: &str) {
+        self.machines.unplug(self.running[container].0);
+        self.kill(container);
+    }
+
     /// Stops all that run.
     pub fn stop_all(mut self) {
         let mut running: Vec<_> = std::mem::take(&mut self.running).into_iter().collect();
