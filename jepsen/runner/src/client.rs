@@ -33,6 +33,8 @@ const PROCESSES_PER_CLIENT: u64 = 1_000_000;
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(50);
 /// How long clients may read what there is when they have been told to come to an end.
 const LAST_READS_MAX: Duration = Duration::from_secs(20);
+/// How long they then wait for an answer: what there is after a long run is much at once.
+const LAST_PATIENCE: Duration = Duration::from_secs(8);
 /// The process numbers of operations that a client does beside others are so much larger.
 const ASIDE: u64 = PROCESSES_PER_CLIENT / 2;
 
@@ -260,7 +262,7 @@ impl Client {
             return (connections, Told::Refused { why: "the run is over".to_owned() });
         }
         let recorder = self.recorder();
-        let patience = self.plan.patience;
+        let patience = if self.is_stopped() { LAST_PATIENCE } else { self.plan.patience };
         let deadline = Instant::now() + patience;
         let request = match self.surroundings.target {
             Target::Quorate => quorate::request(ask, token, patience),
