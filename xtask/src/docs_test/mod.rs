@@ -89,23 +89,24 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
 /// Builds what the pages need, and the store if `builds_store`.
 fn build(workspace: &Workspace, pages: &[PathBuf], builds_store: bool) -> Result<(), Error> {
     let is_needed = |place| pages.iter().any(|page| place_of(workspace, page) == place);
-    let mut packages = Vec::new();
+    let mut programs = Vec::new();
     if builds_store && (is_needed(Place::EmptyFolder) || is_needed(Place::WithExamples)) {
-        packages.push("quorate");
+        programs.push("quorate");
     }
     if is_needed(Place::WithExamples) {
-        packages.push("quorate-examples");
-    }
-    if !packages.is_empty() {
-        // At once, so that what they share is built once.
-        let packages = packages.iter().flat_map(|package| ["--package", package]);
-        run_command(cargo(workspace).args(["build", "--bins"]).args(packages))?;
+        programs.extend(["quorate-lock", "quorate-counter", "quorate-watch"]);
     }
     if is_needed(Place::Repository) {
         sim::build(workspace)?;
-        run_command(cargo(workspace).args(["build", "--package", "quorate-jepsen", "--features", "cli"]))?;
+        programs.push("quorate-jepsen");
     }
-    Ok(())
+    if programs.is_empty() {
+        return Ok(());
+    }
+    // With the features that `cargo xtask test` builds the workspace with, so that little is built twice.
+    let mut command = cargo(workspace);
+    command.args(["build", "--workspace", "--features", "quorate-jepsen/cli"]);
+    run_command(command.args(programs.iter().flat_map(|program| ["--bin", program])))
 }
 
 fn run_page(workspace: &Workspace, path: &Path, binary: &Path) -> Result<(), Error> {
