@@ -1,8 +1,8 @@
-//! Bugs put back on purpose, to prove that the simulator finds them.
+//! Bugs put back on purpose, to prove that the simulator finds them, and the runner of real processes some of them.
 //!
 //! A mutant is a known bug behind a switch. The switch exists only with the cargo feature `mutants`,
-//! which only the simulator enables; in every other build [`active`] is the constant `false` and the
-//! bug is compiled away. A process runs at most one mutant.
+//! which only the simulator and `cargo xtask jepsen prove` enable; in every other build [`active`] is the
+//! constant `false` and the bug is compiled away. A process runs at most one mutant.
 
 /// A bug that can be put back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,8 +1,8 @@
 //! Bugs of the state machine put back on purpose, to prove that the simulator finds them.
 //!
 //! As in the environment, which this crate must not know: the switch exists only with the cargo feature
-//! `mutants`, which only the simulator enables; in every other build [`active`] is the constant `false` and
-//! the bug is compiled away. A process runs at most one mutant.
+//! `mutants`, which only the simulator and `cargo xtask jepsen prove` enable; in every other build [`active`] is
+//! the constant `false` and the bug is compiled away. A process runs at most one mutant.
 
 /// A bug that can be put back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
