@@ -99,6 +99,7 @@ pub struct PutArguments {
     /// The key.
     pub key: OsString,
     /// The value; `-` or none reads standard input.
+    #[arg(allow_negative_numbers = true)]
     pub value: Option<OsString>,
     /// Read the value from a file.
     #[arg(long, value_name = "FILE", conflicts_with = "value")]
