@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Increments a counter: counter.sh KEY TIMES
+# Increments a counter, and prints each new value: counter.sh KEY TIMES
 #
 # Each increment writes the next number on the condition that the key has not changed since it was read. Requests
 # that were not answered are sent again under the same number of a session, so that none is done twice.
@@ -33,7 +33,11 @@ until_answered() {
 increment() {
     local value condition status
     while :; do
-        value=$(curl --silent --dump-header "$headers" --max-time 6 "$url/v1/kv/$key" || true)
+        # An answer that was cut off is none: its head would be right, and its number not.
+        if ! value=$(curl --silent --dump-header "$headers" --max-time 6 "$url/v1/kv/$key"); then
+            sleep 0.2
+            continue
+        fi
         case $(sed -n '1s/^HTTP[^ ]* \([0-9]*\).*/\1/p' "$headers") in
         200) condition="If-Match: $(sed -n 's/^etag: *\("[0-9]*"\).*/\1/Ip' "$headers")" ;;
         404) condition='If-None-Match: *' value=0 ;;
@@ -46,11 +50,15 @@ increment() {
             echo "counter.sh: $key is no counter" >&2
             exit 1
         fi
+        value=$((10#$value + 1)) # Not octal, whatever it begins with.
         sequence=$((sequence + 1))
         status=$(until_answered -X PUT -H "$condition" -H "Idempotency-Key: $session:$sequence" \
-            -H "Quorate-Acknowledged-Below: $sequence" --data-binary "$((value + 1))")
+            -H "Quorate-Acknowledged-Below: $sequence" --data-binary "$value")
         case $status in
-        20?) return ;;
+        20?)
+            echo "$value"
+            return
+            ;;
         412) ;; # Somebody was faster.
         *)
             echo "counter.sh: the node answers $status" >&2

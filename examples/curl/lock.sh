@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs a command while holding a lock: lock.sh NAME COMMAND [ARGUMENT…]
 #
-# The same lock as in ../src/lock.rs, which says what it promises: the key lock/NAME, written anew every second by
-# its holder, and removed by those who wait when it has not changed for three seconds. The command finds the
+# The same lock as in ../src/lock.rs, which says what it promises: the key lock/NAME, written anew twice a second
+# by its holder, and removed by those who wait when it has not changed for three seconds. The command finds the
 # holder's token in LOCK_TOKEN. QUORATE_URL is a node or a router.
 set -euo pipefail
 
@@ -31,11 +31,12 @@ about_lock() {
 # Does one operation if the lock is still ours, in one step.
 fenced() {
     local ours='{"key":"'$LOCK_KEY'","create_revision":{"equal":"'$LOCK_TOKEN'"}}'
-    curl --silent --max-time 1 --data '{"compare":['"$ours"'],"success":['"$1"']}' "$url/v1/txn?timeout=1s"
+    curl --silent --max-time 0.5 --data '{"compare":['"$ours"'],"success":['"$1"']}' "$url/v1/txn?timeout=1s"
 }
 
 seen='' since=$SECONDS
-while status=$(about_lock -X PUT -H 'If-None-Match: *' --data-binary "$holder") && [[ $status != 201 ]]; do
+# Counted from before the request: those who wait count from when they see what it has written.
+while asked=$SECONDS status=$(about_lock -X PUT -H 'If-None-Match: *' --data-binary "$holder") && [[ $status != 201 ]]; do
     if [[ $status == 412 ]]; then
         revision=$(header etag)
         if [[ $revision != "$seen" ]]; then
@@ -45,6 +46,8 @@ while status=$(about_lock -X PUT -H 'If-None-Match: *' --data-binary "$holder") 
             about_lock -X DELETE -H "If-Match: \"$revision\"" >/dev/null
             continue
         fi
+    else
+        echo "lock.sh: the node answers $status" >&2
     fi
     sleep 0.2
 done
@@ -57,8 +60,9 @@ command=$!
 
 # Renews the lock as long as this script lives, and kills the command when the lock is lost, or may be before long.
 renew() {
-    local renewed=$SECONDS asked answer
-    while sleep 1; do
+    local renewed=$asked asked answer
+    # Half a second of sleep and half a second for the request: what is counted in whole seconds stays within three.
+    while sleep 0.5; do
         kill -0 $$ 2>/dev/null || exit 0
         asked=$SECONDS
         answer=$(fenced '{"put":{"key":"'"$LOCK_KEY"'","value":"'"$holder"'"}}' || true)
@@ -69,7 +73,7 @@ renew() {
         ((SECONDS - renewed < patience_s - 1)) || break
     done
     echo "lock.sh: the lock was lost, and the command is killed" >&2
-    kill "$command"
+    kill -KILL "$command"
 }
 renew &
 renewal=$!
@@ -77,5 +81,5 @@ renewal=$!
 code=0
 wait "$command" || code=$?
 kill "$renewal" 2>/dev/null || true
-fenced '{"delete":{"key":"'"$LOCK_KEY"'"}}' >/dev/null
+fenced '{"delete":{"key":"'"$LOCK_KEY"'"}}' >/dev/null || echo "lock.sh: the lock is left to time out" >&2
 exit "$code"

@@ -17,11 +17,11 @@ trap 'exit 0' INT TERM
 tag='""' was_absent=''
 while :; do
     status=$(curl --silent --output "$value" --dump-header "$headers" --write-out '%{http_code}' --max-time 6 \
-        -H "If-None-Match: $tag" "$url/v1/kv/$key" || true)
+        -H "If-None-Match: $tag" "$url/v1/kv/$key") || status=000 # Also what was cut off is no answer.
     case $status in
     200)
         tag=$(sed -n 's/^etag: *\("[0-9]*"\).*/\1/Ip' "$headers") was_absent=''
-        "$@" <"$value"
+        "$@" <"$value" || echo "watch.sh: the command ended with $?" >&2
         ;;
     404)
         [[ -n $was_absent ]] || echo "watch.sh: there is no key $key" >&2

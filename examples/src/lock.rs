@@ -10,7 +10,9 @@
 //! one machine, so nobody's clock has to be right.
 //!
 //! **What it does not promise.** The holder may be alive all the same: paused, or cut off. The store never has two
-//! holders at once, but the old one may not know yet that it was replaced. So whatever matters is *fenced*: the
+//! holders at once, but the old one may not know yet that it was replaced. Nor does the command end with its holder: who
+//! kills `quorate-lock` alone leaves it running, and when the lock is lost only the command itself is killed, not what
+//! it has started. So whatever matters is *fenced*: the
 //! revision at which the key was created is the holder's token. It grows from holder to holder, and a write that
 //! depends on it, such as [`Lock::put`], is refused once the lock has gone to somebody else. The command finds the
 //! token in the variable `LOCK_TOKEN`, and can pass it to other systems that keep the greatest one they have seen.
@@ -165,9 +167,14 @@ async fn run() -> Result<u8, Failure> {
             Ok(Ok(false)) | Err(_) => return Err(Failure::Lost),
         }
     };
-    if !lock.release().await? {
-        eprintln!("quorate-lock: somebody else took the lock before the command had ended");
+    match lock.release().await {
+        Ok(true) => {}
+        Ok(false) => eprintln!("quorate-lock: somebody else took the lock before the command had ended"),
+        // How the command has ended counts more. Nobody renews the lock any more, and it goes as a dead holder's.
+        Err(error) => eprintln!("quorate-lock: the lock is left to time out: {error}"),
     }
-    client.close().await?;
+    if let Err(error) = client.close().await {
+        eprintln!("quorate-lock: {error}");
+    }
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }

@@ -71,7 +71,15 @@ async fn follow(
 
 async fn watch(client: &Client, prefix: &str) -> Result<(), ClientError> {
     loop {
-        let (mut configuration, mut from) = load(client, prefix).await?;
+        let (mut configuration, mut from) = match load(client, prefix).await {
+            Ok(loaded) => loaded,
+            Err(error) if error.is_retryable() || matches!(error, ClientError::Compacted { .. }) => {
+                eprintln!("quorate-watch: {error}");
+                tokio::time::sleep(POLL_INTERVAL).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         println!("{} keys begin with {prefix:?} at revision {}", configuration.len(), from - 1);
         for (key, value) in &configuration {
             println!("{key} = {value}");

@@ -390,7 +390,8 @@ mod tests {
 
     #[test]
     fn a_value_may_be_a_negative_number() {
-        let arguments = Arguments::try_parse_from(["quorate", "put", "degrees", "-12.5"]).expect("well formed");
+        let arguments =
+            Arguments::try_parse_from(["quorate", "put", "degrees", "-12.5"]).expect("well formed");
         let Command::Put(put) = arguments.command else { panic!("another command") };
         assert_eq!(put.value.as_deref(), Some("-12.5".as_ref()));
     }

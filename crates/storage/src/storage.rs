@@ -215,8 +215,8 @@ impl<E: Environment> Storage<E> {
     /// disk has room for it.
     pub fn snapshot_due(&self, percent: u64) -> bool {
         let newest_bytes = self.state.shelf.current().map_or(0, |kept| kept.bytes);
-        self.log_bytes_since_snapshot() >= self.options.snapshot_due_after(newest_bytes) / 100 * percent
-            && self.state.has_room_for_snapshot()
+        let due_after = self.options.snapshot_due_after(newest_bytes).saturating_mul(percent) / 100;
+        self.log_bytes_since_snapshot() >= due_after && self.state.has_room_for_snapshot()
     }
 
     /// Reads the newest snapshot to its end, and if it is damaged, writes another in its place: for when a

@@ -19,8 +19,6 @@ pub struct Page {
 pub struct Link {
     /// The line, counted from 1.
     pub line: usize,
-    /// What is shown.
-    pub label: String,
     /// Where it leads, as it is written.
     pub target: String,
     /// Where in the text the target stands.
@@ -115,7 +113,6 @@ fn links(text: &str, visible: &[u8]) -> Vec<Link> {
         let (Some(length), Some(opening)) = (length, opening_bracket(visible, at)) else { continue };
         links.push(Link {
             line: 1 + visible[..start].iter().filter(|&&byte| byte == b'\n').count(),
-            label: text[opening + 1..at].to_owned(),
             target: text[start..start + length].to_owned(),
             range: start..start + length,
             is_picture: opening > 0 && visible[opening - 1] == b'!',
@@ -205,8 +202,8 @@ mod tests {
     #[test]
     fn pictures_are_told_from_links() {
         let page = Page::read("![a picture](a.svg) [a link](b.md)");
-        let found: Vec<_> = page.links.iter().map(|link| (link.label.as_str(), link.is_picture)).collect();
-        assert_eq!(found, [("a picture", true), ("a link", false)]);
+        let found: Vec<_> = page.links.iter().map(|link| (link.target.as_str(), link.is_picture)).collect();
+        assert_eq!(found, [("a.svg", true), ("b.md", false)]);
     }
 
     #[test]

@@ -43,6 +43,11 @@ impl Pods {
             println!("skipped: no network namespaces here, in which containers could have their ports");
             return None;
         }
+        let bind = ["--mount", "mount", "--bind", "/etc/hosts", "/etc/hosts"];
+        if !Command::new("unshare").args(bind).output().is_ok_and(|output| output.status.success()) {
+            println!("skipped: nothing can be mounted here, so that containers could not have names");
+            return None;
+        }
         let folder = tempfile::tempdir().expect("a temporary directory");
         Some(Self { machines, folder, running: BTreeMap::new() })
     }
