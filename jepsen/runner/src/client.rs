@@ -14,7 +14,7 @@ mod revelation;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -51,6 +51,8 @@ pub struct Surroundings {
     pub ended: OnceLock<Instant>,
     /// The largest revision up to which anybody has asked to compact.
     pub compacted: AtomicU64,
+    /// Reads that were not answered although they were repeated until the run was over.
+    pub unanswered_at_end: AtomicU64,
 }
 
 /// What distinguishes a client.
@@ -142,6 +144,11 @@ impl Client {
         self.surroundings.ended.get().is_some_and(|ended| ended.elapsed() > LAST_READS_MAX)
     }
 
+    /// How long it waits for an answer.
+    pub fn patience(&self) -> Duration {
+        if self.is_stopped() { LAST_PATIENCE } else { self.plan.patience }
+    }
+
     /// The largest revision up to which anybody has asked to compact.
     pub fn compacted(&self) -> &AtomicU64 {
         &self.surroundings.compacted
@@ -203,11 +210,16 @@ impl Client {
         self.ask_in_session(node, ask, None, None).await
     }
 
-    /// Asks a node for something that only reads until it answers, or the run is over.
+    /// Asks a node for something that only reads. What there is at the end matters: a client that is to come to an end
+    /// asks until it is answered, or the run is over.
     pub async fn ask_patiently(&mut self, node: u8, ask: &Ask) -> Told {
         loop {
             let told = self.ask(node, ask).await;
-            if told.outcome() == Outcome::Ok || self.is_over() {
+            if told.outcome() == Outcome::Ok || !self.is_stopped() {
+                return told;
+            }
+            if self.is_over() {
+                self.surroundings.unanswered_at_end.fetch_add(1, Ordering::Relaxed);
                 return told;
             }
             sleep(PAUSE_AFTER_FAILURE).await;
@@ -241,12 +253,7 @@ impl Client {
             self.exchange(others, nodes.1, ask, Some(token), Some(first_began)),
         );
         (self.connections, self.other_connections) = (connections, others);
-        match (told.outcome(), other.outcome()) {
-            (Outcome::Ok, _) => told,
-            (_, Outcome::Ok) => other,
-            (Outcome::Unknown, _) => told,
-            _ => other,
-        }
+        weightier(told, other)
     }
 
     /// One request, over connections that are given back.
@@ -262,7 +269,7 @@ impl Client {
             return (connections, Told::Refused { why: "the run is over".to_owned() });
         }
         let recorder = self.recorder();
-        let patience = if self.is_stopped() { LAST_PATIENCE } else { self.plan.patience };
+        let patience = self.patience();
         let deadline = Instant::now() + patience;
         let request = match self.surroundings.target {
             Target::Quorate => quorate::request(ask, token, patience),
@@ -292,5 +299,37 @@ impl Client {
             recorder.reveal(revealed);
         }
         (connections, told)
+    }
+}
+
+/// Which of two answers to the same write says more: that it was done, or else that nobody knows. That a session has
+/// expired only says that one of the two requests did not do it.
+fn weightier(told: Told, other: Told) -> Told {
+    let weight = |told: &Told| match (told, told.outcome()) {
+        (Told::SessionExpired, _) => 1,
+        (_, Outcome::Ok) => 3,
+        (_, Outcome::Unknown) => 2,
+        (_, Outcome::Failed) => 0,
+    };
+    if weight(&other) > weight(&told) { other } else { told }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_answers_the_one_counts_by_which_the_write_may_have_been_done() {
+        let written = Told::Written { revision: 7, version: Some(1) };
+        let unknown = Told::Unknown { why: "lost".to_owned() };
+        let refused = Told::Refused { why: "no leader".to_owned() };
+        // Each outweighs all behind it, whichever node gives it.
+        let by_weight = [written, unknown, Told::SessionExpired, refused];
+        for (place, heavy) in by_weight.iter().enumerate() {
+            for light in &by_weight[place..] {
+                assert_eq!(weightier(heavy.clone(), light.clone()), *heavy);
+                assert_eq!(weightier(light.clone(), heavy.clone()), *heavy);
+            }
+        }
     }
 }

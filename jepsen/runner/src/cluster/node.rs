@@ -11,6 +11,7 @@ use tokio::process::Child;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::Cluster;
 use super::launch::Launch;
 use super::layer::Layer;
 use super::machines::Machines;
@@ -22,6 +23,9 @@ use crate::run_clock::RunClock;
 const SIGNAL_LIMIT: Duration = Duration::from_secs(10);
 /// How often it is asked whether it has.
 const POLL: Duration = Duration::from_millis(1);
+/// How long a node may take to end of what was done to it when that is over. Somebody has to look whether it runs at
+/// least as often: when it ended is not known.
+const END_LIMIT: Duration = Duration::from_secs(30);
 
 /// A node, whether it runs or not.
 pub struct Node {
@@ -39,8 +43,8 @@ struct State {
     ended: Option<ExitStatus>,
     /// Whether the next start is one of a node that joins.
     joins: bool,
-    /// Whether the process that runs may end by itself.
-    may_end: bool,
+    /// Until when the process that runs may end by itself, in nanoseconds of the run.
+    may_end_until: u64,
     /// Ends that nothing explains.
     unexplained: Vec<Conviction>,
 }
@@ -81,7 +85,15 @@ impl Node {
     pub async fn expect_end(&self) {
         let mut state = self.state.lock().await;
         self.reap(&mut state);
-        state.may_end = true;
+        state.may_end_until = u64::MAX;
+    }
+
+    /// What was done to the process that runs is over: if it ends of that, it does so soon.
+    pub async fn expect_end_soon(&self) {
+        let mut state = self.state.lock().await;
+        self.reap(&mut state);
+        let soon = self.clock.now() + END_LIMIT.as_nanos() as u64;
+        state.may_end_until = state.may_end_until.min(soon);
     }
 
     pub async fn joins(&self) -> bool {
@@ -113,7 +125,7 @@ impl Node {
             command.spawn().map_err(HarnessError::system(format!("starting node {}", self.number)))?;
         state.child = Some(child);
         state.ended = None;
-        state.may_end = false;
+        state.may_end_until = 0;
         Ok(())
     }
 
@@ -201,7 +213,7 @@ impl Node {
         if let Some(status) = ended {
             state.child = None;
             state.ended = Some(status);
-            if !state.may_end {
+            if self.clock.now() > state.may_end_until {
                 let what = format!("Node {} ended by itself ({status}).", self.number);
                 state.unexplained.push(Conviction { when: self.clock.now(), what });
             }
@@ -217,6 +229,14 @@ impl Node {
 
     fn late(&self, what: &str, limit: Duration) -> HarnessError {
         HarnessError::Late { what: format!("node {} {what}", self.number), seconds: limit.as_secs() }
+    }
+}
+
+impl Cluster {
+    /// What was done to a node of which [`Cluster::expect_end`] was told is over: if it still ends of that, it does so
+    /// soon.
+    pub async fn expect_end_soon(&self, node: u8) {
+        self.node(node).expect_end_soon().await;
     }
 }
 

@@ -168,13 +168,15 @@ pub fn heal_disk(control: &Control) {
     }
 }
 
-/// Restarts the nodes that have ended by themselves, as those do that cannot trust their disk any more.
+/// Restarts the nodes that have ended by themselves, as those do that cannot trust their disk any more. The disks are
+/// well again: a node that still ends of what they did does so soon.
 ///
 /// # Errors
 ///
 /// One could not be started.
 pub async fn restart_ended(cluster: &Cluster, nodes: &[u8]) -> Result<(), HarnessError> {
     for &node in nodes {
+        cluster.expect_end_soon(node).await;
         cluster.start(node).await?;
     }
     Ok(())

@@ -10,7 +10,7 @@ use quorate_faults::power_loss::{Loss, Lost, lose_power};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::interposer_layer::{InterposerLayer, heal_disk};
+use super::interposer_layer::InterposerLayer;
 use crate::cluster::Cluster;
 use crate::cluster::layer::Layer;
 use crate::error::HarnessError;
@@ -82,20 +82,26 @@ impl Nemesis for PowerLoss {
         self.off.extend(&nodes);
         // The disk is busy, so that something is under way when the lights go out.
         let busy = random.random_range(BUSY);
-        for &node in &nodes {
-            let delay = 2 * busy.as_micros() as u64;
-            self.layer.of(node)?.control().sync_delay.store(delay, Ordering::Relaxed);
-        }
+        let interposed = nodes.iter().map(|&node| self.layer.of(node)).collect::<Result<Vec<_>, _>>()?;
+        let busy_us = 2 * busy.as_micros() as u64;
+        // It may be slow already, and is to be so afterwards.
+        let delays: Vec<u64> = interposed
+            .iter()
+            .map(|node| node.control().sync_delay.fetch_max(busy_us, Ordering::Relaxed))
+            .collect();
         tokio::time::sleep(busy).await;
         let kills = nodes.iter().map(|&node| cluster.kill(node));
-        futures::future::try_join_all(kills).await?;
+        let killed = futures::future::try_join_all(kills).await;
+        for (node, delay) in interposed.iter().zip(delays) {
+            node.control().sync_delay.store(delay, Ordering::Relaxed);
+        }
+        killed?;
         let mut lost = Lost::default();
         let mut unseen = Vec::new();
         for &node in &nodes {
             if !self.layer.of(node)?.is_seen() {
                 unseen.push(node);
             }
-            heal_disk(self.layer.of(node)?.control());
             let here = self.roll_back(node, loss, random.random()).await?;
             lost.sectors_unsynced += here.sectors_unsynced;
             lost.sectors += here.sectors;

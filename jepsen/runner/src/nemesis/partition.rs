@@ -134,13 +134,15 @@ impl Nemesis for Partition {
     }
 
     async fn heal(&mut self, _cluster: &Cluster) -> Result<(), HarnessError> {
-        if let Some(Flapping { stop, task }) = self.flapping.take() {
-            // One that has failed does not hear it, and says so below.
-            let _ = stop.send(());
-            task.await
-                .map_err(|error| HarnessError::Nonsense(format!("a flapping partition: {error}")))??;
-        }
-        install(&Rules::default()).await
+        let Some(Flapping { stop, task }) = self.flapping.take() else {
+            return install(&Rules::default()).await;
+        };
+        // One that has failed does not hear it, and says so below.
+        let _ = stop.send(());
+        let flapped = task.await;
+        // Also if that has failed: whatever it has left is not to stay.
+        install(&Rules::default()).await?;
+        flapped.map_err(|error| HarnessError::Nonsense(format!("a flapping partition: {error}")))?
     }
 }
 

@@ -35,6 +35,12 @@ impl Whom {
         nodes
     }
 
+    /// Why nothing can be done to the processes of these nodes, if so.
+    pub async fn obstacle(cluster: &Cluster, nodes: &[u8]) -> Option<String> {
+        let running = cluster.running().await;
+        (!nodes.iter().any(|node| running.contains(node))).then(|| "none of them runs".to_owned())
+    }
+
     /// Them, in an action: `leader 3`, `minority [1, 4]`.
     pub fn describe(self, nodes: &[u8]) -> String {
         match self {

@@ -6,6 +6,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::cluster::Cluster;
+use crate::convergence::bring_back;
 use crate::error::HarnessError;
 use crate::fault::{Fault, FaultState};
 use crate::history::Conviction;
@@ -103,6 +104,11 @@ impl<'a> Harm<'a> {
         }
         self.heal(&round.strikers, first_fault).await;
         tokio::time::sleep(round.pause).await;
+        // A node may have ended of a fault just after that was healed.
+        if let Err(error) = bring_back(self.cluster).await {
+            println!("the harness failed: {error}");
+            self.failures.push(error.to_string());
+        }
     }
 
     async fn strike(&mut self, striker: usize) {

@@ -96,7 +96,7 @@ async fn append(client: &mut Client, keys: &[String]) {
 async fn look(client: &mut Client, node: u8, keys: &[String]) -> Result<Lists, Told> {
     let success = keys.iter().cloned().map(Step::Get).collect();
     let ask = Ask::Transaction { compare: vec![], success, failure: vec![] };
-    let results = match client.ask(node, &ask).await {
+    let results = match client.ask_patiently(node, &ask).await {
         Told::Decided { results: Some(results), .. } => results,
         told => return Err(told),
     };

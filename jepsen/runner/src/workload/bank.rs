@@ -112,7 +112,7 @@ fn name(account: u64) -> String {
 /// All accounts at one moment, or what the client was told instead.
 async fn accounts(client: &mut Client, node: u8) -> Result<Vec<SnapshotEntry>, Told> {
     let began = client.recorder().now();
-    match client.ask(node, &Ask::list(PREFIX)).await {
+    match client.ask_patiently(node, &Ask::list(PREFIX)).await {
         Told::Page { revision, entries, .. } => {
             let snapshot = Snapshot {
                 began,

@@ -39,7 +39,7 @@ fn call(function: &'static str, key: &str, value: Value<'static>) -> Call {
 
 /// What a key holds, or what the client was told instead.
 async fn value(client: &mut Client, node: u8, key: &str) -> Result<Option<i64>, Told> {
-    match client.ask(node, &Ask::get(key)).await {
+    match client.ask_patiently(node, &Ask::get(key)).await {
         Told::Item { item: None, .. } => Ok(None),
         Told::Item { item: Some(item), .. } => match item.value.parse() {
             Ok(number) => Ok(Some(number)),

@@ -82,7 +82,7 @@ fn call(function: &'static str, key: &str, value: Value<'static>) -> Call {
 
 async fn read(client: &mut Client, node: u8, key: &str) {
     let operation = client.begin(call("read", key, Value::Nil));
-    match client.ask(node, &Ask::get(key)).await {
+    match client.ask_patiently(node, &Ask::get(key)).await {
         Told::Item { version, .. } => {
             let value = Some(Value::Word(version.to_string().into_bytes().into()));
             client.end(operation, Outcome::Ok, Completion { value, ..Completion::default() });

@@ -57,7 +57,8 @@ fn integer(number: u64) -> Value<'static> {
 /// Reads a key; what it holds.
 async fn read(client: &mut Client, node: u8, key: &str, consistency: Consistency) -> Option<u64> {
     let operation = client.begin(call("read", key, Value::Nil));
-    let told = client.ask(node, &Ask::Get { key: key.to_owned(), revision: None, consistency }).await;
+    let told =
+        client.ask_patiently(node, &Ask::Get { key: key.to_owned(), revision: None, consistency }).await;
     let Told::Item { item, .. } = &told else {
         client.end_unanswered(operation, &told, true);
         return None;

@@ -86,7 +86,7 @@ async fn read_stale(client: &mut Client, prefix: &str) {
 /// run at twice the speed of time.
 fn check_bound(client: &Client, node: u8, age_max: Option<Duration>, age_ms: Option<u64>) {
     let Some(age_max) = age_max else { return };
-    let took = client.plan().patience * 2;
+    let took = client.patience() * 2;
     if age_ms.is_none_or(|age_ms| Duration::from_millis(age_ms) > age_max + took) {
         client.recorder().convict(format!(
             "node {node} answered a read that was to be no older than {age_max:?} with an age of {age_ms:?} ms"
