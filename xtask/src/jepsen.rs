@@ -1,7 +1,7 @@
 //! `cargo xtask jepsen`: the checker of histories and the runner that makes them, built when they are needed.
 //!
-//! What follows `run` goes to the runner, all else but `prove` to the checker, as it is. Their exit code is ours: a script can tell
-//! a violation from a limit and from bad input.
+//! What follows `run` goes to the runner, all else but `prove` to the checker, as it is. Their exit code is ours: a
+//! script can tell a violation from a limit and from bad input.
 
 mod prove;
 pub mod runner;
@@ -20,8 +20,8 @@ const NOT_BUILT: u8 = 101;
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Arguments {
-    /// `run` and arguments of the runner, such as `run --seconds 60`; `prove`, which shows that the runner convicts bugs;
-    /// or arguments of the checker, such as `check history.edn`. `run --help` and `--help` tell them.
+    /// `run` and arguments of the runner, such as `run --seconds 60`; `prove`, which shows that the runner convicts
+    /// bugs; or arguments of the checker, such as `check history.edn`. `run --help` and `--help` tell them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }

@@ -1,7 +1,7 @@
 //! Single bugs put back, chosen by an environment variable.
 //!
-//! This exists only with the cargo feature `mutants`, to prove that the runner of real processes convicts what it should.
-//! Nobody who builds the product for use has it: together with optimisation the feature does not compile.
+//! This exists only with the cargo feature `mutants`, to prove that the runner of real processes convicts what it
+//! should. Nobody who builds the product for use has it: without debug assertions the feature does not compile.
 
 use quorate_environment::mutant::{self as node_mutant, Mutant as NodeMutant};
 use quorate_kv::mutant::{self as state_mutant, Mutant as StateMutant};

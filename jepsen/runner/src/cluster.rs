@@ -96,11 +96,6 @@ impl Cluster {
         usize::from(self.plan.size) / 2 + 1
     }
 
-    /// Whether each node has a machine and a cable of its own.
-    pub fn is_isolated(&self) -> bool {
-        self.machines.have_cables()
-    }
-
     /// Where a node serves clients.
     pub fn client_address(&self, node: u8) -> SocketAddr {
         SocketAddrV4::new(self.machines.address(node), CLIENT_PORT).into()
@@ -109,16 +104,6 @@ impl Cluster {
     /// Where a node listens for its peers.
     pub fn peer_address(&self, node: u8) -> SocketAddr {
         SocketAddrV4::new(self.machines.address(node), PEER_PORT).into()
-    }
-
-    /// What the URLs of a node begin with: `http://10.77.0.1:7801`.
-    pub fn base(&self, node: u8) -> String {
-        format!("http://{}", self.client_address(node))
-    }
-
-    /// Where a node has its data. It exists from its first start on.
-    pub fn data_directory(&self, node: u8) -> &Path {
-        &self.node(node).data
     }
 
     /// The file that gets what a node writes to its standard output and error.
@@ -185,11 +170,12 @@ impl Cluster {
         self.node(node).expect_end().await;
     }
 
-    /// Nodes that have ended by themselves though nothing was done to them that explains it.
-    pub async fn unexplained_ends(&self) -> Vec<Conviction> {
+    /// Nodes that have ended by themselves though nothing was done to them that explains it, and how.
+    pub async fn unexplained_ends(&self) -> Vec<(u8, Conviction)> {
         let mut all = Vec::new();
-        for node in &self.nodes {
-            all.extend(node.unexplained_ends().await);
+        for number in self.nodes() {
+            let ends = self.node(number).unexplained_ends().await;
+            all.extend(ends.into_iter().map(|end| (number, end)));
         }
         all
     }

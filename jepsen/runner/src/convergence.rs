@@ -70,7 +70,7 @@ pub async fn await_agreement(cluster: &Cluster, healed: u64) -> Convergence {
         if Instant::now() > deadline {
             let seen: Vec<_> = statuses.iter().map(|(node, status)| format!("{node}: {status:?}")).collect();
             let why = format!("the nodes did not agree within {LIMIT:?}: {}", seen.join("; "));
-            return Convergence::Diverged { why };
+            return Convergence::NotReached { why };
         }
         tokio::time::sleep(POLL).await;
     }

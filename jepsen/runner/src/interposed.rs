@@ -1,7 +1,7 @@
 //! Nemeses of disks and clocks.
 //!
-//! All but the full disk stand on the interposer, a library that is preloaded into the nodes (`quorate-faults` tells what
-//! it does). It has to be beside this program.
+//! All but the full disk stand on the interposer, a library that is preloaded into the nodes (`quorate-faults` tells
+//! what it does). It has to be beside this program.
 
 pub mod clocks;
 pub mod failing_disk;

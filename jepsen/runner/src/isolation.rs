@@ -5,6 +5,10 @@
 //! started, unmounts what it has mounted and takes its network down. That takes root, or a system that lets everybody
 //! have a namespace of users. Elsewhere nodes are processes on the loopback device, and faults of the network and of
 //! file systems of a node's own are left out.
+//!
+//! The process that was started stays outside as `unshare`, which waits. It heeds neither Ctrl-C nor `SIGTERM`: Ctrl-C
+//! reaches the runner, which is in the same group of processes, while a `SIGTERM` has to be sent to the group or to the
+//! runner itself. `SIGKILL` for `unshare` ends everything.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -54,7 +58,9 @@ pub fn enter(wanted: bool) -> Isolation {
     }
     let ways: [&[&str]; 2] = [&[], &OF_A_USER];
     let Some(way) = ways.into_iter().find(|way| makes_namespaces(way)) else {
-        return Isolation::Shared { why: "this system gives no namespaces without root".into() };
+        return Isolation::Shared {
+            why: "this system gives us no namespaces with cables between them".into(),
+        };
     };
     let program = match std::env::current_exe() {
         Ok(program) => program,
@@ -72,9 +78,12 @@ pub fn enter(wanted: bool) -> Isolation {
     Isolation::Shared { why: format!("unshare: {error}") }
 }
 
-/// Whether namespaces can be made, and cables between them.
+/// Whether namespaces can be made, and in them what machines need: more of them, cables into those, forwarding.
 fn makes_namespaces(way: &[&str]) -> bool {
-    let cables = "ip link add one type veth peer name other && echo 1 > /proc/sys/net/ipv4/ip_forward";
+    let cables = "set -e; ip link set lo up; ip addr add 10.77.0.254/32 dev lo; cd /proc/sys/net/ipv4; \
+                  echo 1 > ip_forward; echo 0 > conf/all/rp_filter; echo 0 > conf/default/rp_filter; \
+                  unshare --net nsenter --net=/proc/$$/ns/net true; \
+                  ip link add one type veth peer name other netns $$; ip link set one up";
     runs(Command::new("unshare").args(way).args(NAMESPACES).args(["--", "sh", "-c", cables]))
 }
 

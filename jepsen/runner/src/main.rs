@@ -33,7 +33,12 @@ fn main() -> ExitCode {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build();
     let code = match runtime {
-        Ok(runtime) => runtime.block_on(run_or_be_stopped(&arguments, choice, &isolation)),
+        Ok(runtime) => {
+            let code = runtime.block_on(run_or_be_stopped(&arguments, choice, &isolation));
+            // A run that was stopped may still be judging, and nobody waits for that.
+            runtime.shutdown_background();
+            code
+        }
         Err(error) => {
             eprintln!("error: no runtime: {error}");
             HARNESS_FAILED
@@ -56,19 +61,17 @@ async fn run_or_be_stopped(arguments: &Arguments, choice: Choice, isolation: &Is
             }
         }
     };
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
-        () = stopped => {
-            eprintln!("stopped before there was a verdict");
-            // The nodes have been told to end; one that still writes may be in the way, and the next run removes that.
-            let _ = abandon(arguments);
-            HARNESS_FAILED
-        }
-        ended = run(arguments, choice, isolation) => ended.unwrap_or_else(|error| {
-            eprintln!("the harness failed: {error}");
-            HARNESS_FAILED
-        }),
-    }
+        () = stopped => Err("stopped before there was a verdict".to_owned()),
+        ended = run(arguments, choice, isolation) => ended.map_err(|error| format!("the harness failed: {error}")),
+    };
+    ended.unwrap_or_else(|why| {
+        eprintln!("{why}");
+        // The nodes were told to end. One that still writes may be in the way; the next run removes what is left.
+        let _ = abandon(arguments);
+        HARNESS_FAILED
+    })
 }
 
 /// Names nemeses and workloads.

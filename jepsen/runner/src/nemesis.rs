@@ -14,7 +14,6 @@ pub mod transfer;
 pub mod whom;
 
 use std::ops::RangeInclusive;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -139,13 +138,7 @@ pub async fn some_leader(cluster: &Cluster, random: &mut ChaCha8Rng) -> u8 {
     cluster.leader().await.unwrap_or(any)
 }
 
-/// Why a fault of the network cannot be there, if so: it needs cables and a tool.
-pub fn network_obstacle(isolated: bool, tool: &str) -> Option<String> {
-    if !isolated {
-        return Some("all nodes are on one machine".into());
-    }
-    let version = Command::new(tool).arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let package = if tool == "nft" { "nftables" } else { "iproute2" };
-    (!version.is_ok_and(|status| status.success()))
-        .then(|| format!("there is no `{tool}` here (Debian: {package})"))
+/// Why a fault of the network cannot be there, if so: it needs cables, and what else `missing` says.
+pub fn network_obstacle(isolated: bool, missing: impl FnOnce() -> Option<String>) -> Option<String> {
+    if isolated { missing() } else { Some("all nodes are on one machine".into()) }
 }

@@ -13,10 +13,28 @@ pub mod rules;
 use std::collections::BTreeSet;
 
 use crate::error::HarnessError;
-use crate::tool::{run_tool, run_tool_with_input, tool_output};
+use crate::tool::{refusal, run_tool, run_tool_with_input, tool_output};
 
 /// A direction between two nodes: from, to.
 pub type Link = (u8, u8);
+
+/// Why rules cannot be put into force here, if so. Some of every kind are, and are taken back: a tool may be there, and
+/// the system may yet not know what it asks for.
+pub fn rules_obstacle() -> Option<String> {
+    let all = rules::Rules { cut: BTreeSet::from([(1, 2), (2, 1)]), lost_per_mille: 10, relayed: true };
+    [all, rules::Rules::default()].iter().find_map(|rules| refusal("nft", "-f -", &rules.to_string()))
+}
+
+/// Why links cannot be made narrow here, if so. It is tried on the loopback device, which carries nothing yet.
+pub fn queues_obstacle() -> Option<String> {
+    let made = refusal("tc", &format!("qdisc replace dev lo root {}", narrow_queue(100)), "");
+    made.or_else(|| refusal("tc", "qdisc del dev lo root", ""))
+}
+
+/// A queue that sends no more than so many kilobits a second.
+fn narrow_queue(kilobits: u32) -> String {
+    format!("tbf rate {kilobits}kbit burst 16kb latency 400ms")
+}
 
 /// Puts rules into force, in place of those that were, at one moment.
 ///
@@ -44,9 +62,8 @@ pub async fn dropped() -> Result<u64, HarnessError> {
 /// `tc` refused.
 pub async fn narrow(nodes: &BTreeSet<u8>, kilobits: u32) -> Result<(), HarnessError> {
     for node in nodes {
-        let queue =
-            format!("qdisc replace dev cable{node} root tbf rate {kilobits}kbit burst 16kb latency 400ms");
-        run_tool("tc", &queue).await?;
+        let queue = narrow_queue(kilobits);
+        run_tool("tc", &format!("qdisc replace dev cable{node} root {queue}")).await?;
     }
     Ok(())
 }

@@ -41,13 +41,17 @@ pub enum Convergence {
         /// The revision that all have.
         revision: u64,
     },
-    /// They did not come back, or their states differ: that convicts the store.
+    /// Their states differ: that convicts the store.
     Diverged {
         /// What is wrong.
         why: String,
     },
-    /// The run ended before.
-    NotReached,
+    /// They did not serve or not agree in time: that convicts the store, unless the harness failed. It may then be what
+    /// stood in their way.
+    NotReached {
+        /// What is missing.
+        why: String,
+    },
 }
 
 /// A run, as far as it was not recorded by clients.
@@ -210,6 +214,10 @@ mod tests {
         let broken = Judgement { broken_rules: vec![rule], ..judgement(Conclusion::Kept) };
         assert_eq!(record.exit_code(&broken), 1);
         record.convergence = Convergence::Diverged { why: "node 3 has another state".to_owned() };
+        assert_eq!(record.exit_code(&judgement(Conclusion::Kept)), 1);
+        record.convergence = Convergence::NotReached { why: "node 3 did not serve".to_owned() };
+        assert_eq!(record.exit_code(&judgement(Conclusion::Kept)), 4);
+        record.harness_failures.clear();
         assert_eq!(record.exit_code(&judgement(Conclusion::Kept)), 1);
     }
 

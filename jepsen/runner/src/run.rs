@@ -1,5 +1,6 @@
 //! A whole run, from the first process to the report.
 
+mod blame;
 mod harm;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use crate::cluster::layer::Layer;
 use crate::cluster::{Cluster, ClusterPlan};
 use crate::convergence::{await_agreement, await_service, bring_back};
 use crate::error::HarnessError;
-use crate::history::{Conviction, Histories};
+use crate::history::Histories;
 use crate::isolation::Isolation;
 use crate::judge::judge;
 use crate::nemesis::{Nemesis, catalogue};
@@ -23,6 +24,7 @@ use crate::report::{self, Convergence, NodeLog, RunRecord};
 use crate::run_clock::RunClock;
 use crate::workload::{Plan, WorkloadName, Workloads};
 
+use blame::Blame;
 use harm::{Harm, Outcome};
 
 /// How long a new cluster may take until it serves.
@@ -146,10 +148,11 @@ async fn observe(
         seed: arguments.seed,
         rate: arguments.rate,
     };
+    let end = clock.elapsed() + Duration::from_secs(arguments.seconds).saturating_sub(QUIET);
     let working = Workloads::start(clients, clock);
     tokio::time::sleep(QUIET).await;
     let mut harm = Harm::new(cluster, nemeses, ChaCha8Rng::seed_from_u64(arguments.seed));
-    harm.go_on_until(Duration::from_secs(arguments.seconds).saturating_sub(QUIET), &working).await;
+    harm.go_on_until(end, &working).await;
     let mut outcome = harm.finish().await;
 
     if let Err(error) = bring_back(cluster).await {
@@ -162,11 +165,12 @@ async fn observe(
     let ended = clock.now();
     let convergence = match served {
         Ok(()) => await_agreement(cluster, healed).await,
-        Err(why) => Convergence::Diverged { why },
+        Err(why) => Convergence::NotReached { why },
     };
-    histories.convictions.append(&mut outcome.convictions);
-    histories.convictions.extend(cluster.unexplained_ends().await);
-    histories.convictions.extend(panics(&logs_of(cluster), ended)?);
+    let late = std::mem::take(&mut outcome.convictions);
+    let blame = Blame::of(late, cluster.unexplained_ends().await, &logs_of(cluster), ended)?;
+    outcome.failures.extend(blame.harness);
+    histories.convictions.extend(blame.store);
     Ok(Observed { outcome, histories, ended, convergence })
 }
 
@@ -194,18 +198,6 @@ fn layers_of(nemeses: &[Box<dyn Nemesis>]) -> Vec<Arc<dyn Layer>> {
         }
     }
     layers
-}
-
-/// The lines of the nodes' logs that tell of a panic. A thread that panics need not end its process.
-fn panics(logs: &[NodeLog], when: u64) -> Result<Vec<Conviction>, HarnessError> {
-    let mut found = Vec::new();
-    for NodeLog { node, path } in logs {
-        let bytes = fs::read(path).map_err(HarnessError::system(format!("reading {}", path.display())))?;
-        let text = String::from_utf8_lossy(&bytes);
-        let lines = text.lines().filter(|line| line.contains("panicked at"));
-        found.extend(lines.map(|line| Conviction { when, what: format!("Node {node}: {line}") }));
-    }
-    Ok(found)
 }
 
 /// Ends all nodes, and removes what they have stored.

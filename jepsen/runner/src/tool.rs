@@ -1,11 +1,37 @@
 //! Programs of the system that the harness uses.
 
+use std::io::Write;
 use std::process::Stdio;
 
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use crate::error::HarnessError;
+
+/// Why a program does not do this here, if so: it is not there, or the system refuses. Waits for it on this thread; for
+/// what is tried before a run begins.
+pub fn refusal(program: &str, arguments: &str, input: &str) -> Option<String> {
+    let mut command = std::process::Command::new(program);
+    command.args(arguments.split_whitespace());
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => return Some(format!("there is no `{program}`: {error}")),
+    };
+    let mut stdin = child.stdin.take().expect("its input is piped");
+    // One that ends early does not read; its status says what that means.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    match child.wait_with_output() {
+        Ok(output) if output.status.success() => None,
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let first = said.trim().lines().next().unwrap_or("it does not say why");
+            Some(format!("`{program}` fails: {first}"))
+        }
+        Err(error) => Some(format!("`{program}`: {error}")),
+    }
+}
 
 /// Runs a program whose arguments have no spaces in them.
 ///
@@ -45,5 +71,19 @@ pub async fn tool_output(program: &str, arguments: &str, input: &str) -> Result<
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
         Err(failed(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_why() {
+        assert_eq!(refusal("cat", "-", "text"), None);
+        let fails = refusal("cat", "/nowhere/at/all", "").expect("there is no such file");
+        assert!(fails.starts_with("`cat` fails: ") && fails.contains("/nowhere/at/all"), "{fails}");
+        let missing = refusal("no-such-program-anywhere", "", "").expect("it is not there");
+        assert!(missing.starts_with("there is no `no-such-program-anywhere`"), "{missing}");
     }
 }

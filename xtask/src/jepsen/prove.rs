@@ -1,8 +1,8 @@
 //! `cargo xtask jepsen prove`: the runner convicts a store that has bugs, and only such a one.
 //!
-//! The product is built with all its known bugs behind a switch, which only debug builds with the cargo feature `mutants`
-//! have. Each bug is put back alone, and the runner has to convict it within a few short runs. Without a bug the same
-//! program has to pass the same runs.
+//! The product is built with all its known bugs behind a switch, which only debug builds with the cargo feature
+//! `mutants` have. Each bug is put back alone, and the runner has to convict it within a few short runs. Without a bug
+//! the same program has to pass the same runs.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -37,7 +37,8 @@ const PROOFS: [Proof; 4] = [
     Proof { bug: "removed-node-keeps-voting", nemeses: "member-removed", workloads: "register" },
 ];
 
-/// Builds what is needed, and proves all of it. The exit code is that of success if all bugs were found and nothing else.
+/// Builds what is needed, and proves all of it. The exit code is that of success if all bugs were found and nothing
+/// else.
 pub fn exit_code(workspace: &Workspace) -> Result<ExitCode, Error> {
     build_runner(workspace)?;
     let program = build_product(workspace)?;

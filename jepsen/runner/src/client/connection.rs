@@ -38,8 +38,8 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// Sends a request to the node at an address and waits for its answer until `deadline`. A connection on which that fails is not
-    /// used again: what is left on it could be taken for the answer to a later request.
+    /// Sends a request to the node at an address and waits for its answer until `deadline`. A connection on which that
+    /// fails is not used again: what is left on it could be taken for the answer to a later request.
     pub async fn exchange(
         &mut self,
         node: u8,

@@ -74,11 +74,6 @@ impl Machines {
         Self { namespaces: Vec::new(), network: [127, high, low] }
     }
 
-    /// Whether each machine has a cable of its own.
-    pub fn have_cables(&self) -> bool {
-        !self.namespaces.is_empty()
-    }
-
     /// The address of a machine.
     pub fn address(&self, machine: u8) -> Ipv4Addr {
         let [a, b, c] = self.network;

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use tempfile::NamedTempFile;
 
 use super::interposer_layer::restart_ended;
 use crate::cluster::Cluster;
@@ -30,6 +31,8 @@ const MOUNTS: &str = "/mnt";
 const DISK_BYTES: u64 = 2 << 30;
 /// A node wants 256 MiB free, or it refuses what makes data more.
 const LITTLE_BYTES: u64 = 64 << 20;
+/// How large one is that is only tried.
+const SMALL_BYTES: u64 = 8 << 20;
 const MIB: u64 = 1 << 20;
 
 /// The file systems of the nodes.
@@ -52,14 +55,10 @@ impl Disks {
         }
         let image = data.with_extension("image");
         let making = |path: &Path| HarnessError::system(format!("making {}", path.display()));
-        File::create(&image).and_then(|file| file.set_len(DISK_BYTES)).map_err(making(&image))?;
-        // No block is kept for root: nodes may run as root.
-        let lazily = "lazy_itable_init=1,lazy_journal_init=1,nodiscard";
-        let words = ["-q", "-F", "-m", "0", "-E", lazily].map(Path::new);
-        tool("mkfs.ext4", &[&words[..], &[&image]].concat())?;
+        let file = File::create(&image).map_err(making(&image))?;
         let mount = Path::new(MOUNTS).join(format!("disk-{node}"));
         fs::create_dir(&mount).map_err(making(&mount))?;
-        tool("mount", &["-o".as_ref(), "loop".as_ref(), &image, &mount])?;
+        mount_new(&file, &image, DISK_BYTES, &mount)?;
         // The mount holds the file; nobody else needs its name.
         fs::remove_file(&image).map_err(HarnessError::system(format!("removing {}", image.display())))?;
         let inside = mount.join("data");
@@ -68,6 +67,24 @@ impl Disks {
         std::os::unix::fs::symlink(&inside, data).map_err(making(data))?;
         Ok(mount)
     }
+}
+
+/// Makes a file system of that size in an empty file, and mounts it.
+fn mount_new(file: &File, image: &Path, bytes: u64, mount: &Path) -> Result<(), HarnessError> {
+    file.set_len(bytes).map_err(HarnessError::system(format!("making {}", image.display())))?;
+    // No block is kept for root: nodes may run as root.
+    let lazily = "lazy_itable_init=1,lazy_journal_init=1,nodiscard";
+    let words = ["-q", "-F", "-m", "0", "-E", lazily].map(Path::new);
+    tool("mkfs.ext4", &[&words[..], &[image]].concat())?;
+    tool("mount", &["-o".as_ref(), "loop".as_ref(), image, mount])
+}
+
+/// Mounts a small file system where those of nodes will be, and takes it away again. A container may have the tools and
+/// no loop device that can be used.
+fn try_mounting() -> Result<(), HarnessError> {
+    let image = NamedTempFile::new().map_err(HarnessError::system("making a temporary file"))?;
+    mount_new(image.as_file(), image.path(), SMALL_BYTES, MOUNTS.as_ref())?;
+    tool("umount", &[MOUNTS.as_ref()])
 }
 
 fn tool(program: &str, arguments: &[&Path]) -> Result<(), HarnessError> {
@@ -138,23 +155,12 @@ impl Nemesis for FullDisk {
     }
 
     fn obstacle(&self, isolated: bool) -> Option<String> {
-        let has_tool = || {
-            let mut version = Command::new("mkfs.ext4");
-            version.arg("-V").stdout(Stdio::null()).stderr(Stdio::null());
-            version.status().is_ok_and(|status| status.success())
-        };
         if !isolated {
-            Some("file systems can be mounted only in a namespace of one's own".into())
-        } else if File::options().write(true).open("/dev/loop-control").is_err()
-            || !Path::new(MOUNTS).is_dir()
-        {
-            // Root of a namespace of users has none either.
-            Some(format!("there are no loop devices for us, or no {MOUNTS}"))
-        } else if !has_tool() {
-            Some("mkfs.ext4 is missing: apt install e2fsprogs".into())
-        } else {
-            None
+            return Some("file systems can be mounted only in a namespace of one's own".into());
         }
+        try_mounting()
+            .err()
+            .map(|error| format!("no file system can be mounted (Debian: e2fsprogs): {error}"))
     }
 
     fn layers(&self) -> Vec<Arc<dyn Layer>> {

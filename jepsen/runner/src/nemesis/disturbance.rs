@@ -15,7 +15,7 @@ use crate::error::HarnessError;
 use crate::network::conditions::Conditions;
 use crate::network::relay::Relay;
 use crate::network::rules::Rules;
-use crate::network::{dropped, held_back, install, narrow, widen};
+use crate::network::{dropped, held_back, install, narrow, queues_obstacle, rules_obstacle, widen};
 
 /// What is wrong with the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,11 +83,11 @@ impl Nemesis for Disturbance {
     }
 
     fn obstacle(&self, isolated: bool) -> Option<String> {
-        let tool = if self.kind == Kind::Bandwidth { "tc" } else { "nft" };
-        let needs_device = matches!(self.kind, Kind::Delay | Kind::Reordering | Kind::Duplication);
-        let no_device = (needs_device && !std::path::Path::new("/dev/net/tun").exists())
-            .then(|| "there is no /dev/net/tun here".to_owned());
-        super::network_obstacle(isolated, tool).or(no_device)
+        super::network_obstacle(isolated, || match self.kind {
+            Kind::Bandwidth => queues_obstacle(),
+            Kind::Loss => rules_obstacle(),
+            Kind::Delay | Kind::Reordering | Kind::Duplication => rules_obstacle().or_else(Relay::obstacle),
+        })
     }
 
     fn duration(&self) -> RangeInclusive<Duration> {

@@ -14,7 +14,7 @@ use crate::arguments::Target;
 use crate::cluster::Cluster;
 use crate::error::HarnessError;
 use crate::network::rules::Rules;
-use crate::network::{cuts, dropped, install};
+use crate::network::{cuts, dropped, install, rules_obstacle};
 
 /// Who does not hear whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Nemesis for Partition {
     }
 
     fn obstacle(&self, isolated: bool) -> Option<String> {
-        super::network_obstacle(isolated, "nft")
+        super::network_obstacle(isolated, rules_obstacle)
     }
 
     fn duration(&self) -> RangeInclusive<Duration> {

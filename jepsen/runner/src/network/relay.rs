@@ -21,7 +21,7 @@ use tokio_tun::Tun;
 use super::conditions::Conditions;
 use super::rules::RELAY_MARK;
 use crate::error::HarnessError;
-use crate::tool::run_tool;
+use crate::tool::{refusal, run_tool};
 
 /// The TUN device.
 const DEVICE: &str = "relay";
@@ -51,6 +51,20 @@ pub struct Relay {
 }
 
 impl Relay {
+    /// Why there can be none here, if so: a device, a rule and a route are made as for one, and removed.
+    pub fn obstacle() -> Option<String> {
+        let steps = [
+            format!("tuntap add dev {DEVICE} mode tun"),
+            format!("link set {DEVICE} up"),
+            format!("route replace default dev {DEVICE} table {ROUTES}"),
+            format!("rule add fwmark {RELAY_MARK} lookup {ROUTES}"),
+            format!("rule del fwmark {RELAY_MARK} lookup {ROUTES}"),
+        ];
+        let refused = steps.iter().find_map(|step| refusal("ip", step, ""));
+        let removed = refusal("ip", &format!("tuntap del dev {DEVICE} mode tun"), "");
+        refused.or(removed).map(|why| format!("packets cannot be relayed: {why}"))
+    }
+
     /// Starts one. Nothing comes its way before rules mark packets for it.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ impl Verdict {
         match (judgement.conclusion(), &record.convergence) {
             (Conclusion::Broken, _) | (_, Convergence::Diverged { .. }) => Self::Convicted,
             _ if !record.harness_failures.is_empty() => Self::HarnessFailed,
-            (_, Convergence::NotReached) => Self::HarnessFailed,
+            (_, Convergence::NotReached { .. }) => Self::Convicted,
             (Conclusion::Unknown, _) => Self::Unknown,
             (Conclusion::Kept, Convergence::Converged { .. }) => Self::Kept,
         }

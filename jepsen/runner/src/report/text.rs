@@ -123,8 +123,9 @@ pub fn convergence(convergence: &Convergence) -> String {
                 seconds(*took)
             )
         }
-        Convergence::Diverged { why } => format!("The cluster did not come back: {why}"),
-        Convergence::NotReached => "The run ended before the cluster could come back.".to_owned(),
+        Convergence::Diverged { why } | Convergence::NotReached { why } => {
+            format!("The cluster did not come back: {why}")
+        }
     }
 }
 
