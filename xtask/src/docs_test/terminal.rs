@@ -31,6 +31,8 @@ pub struct Terminals {
     work: PathBuf,
     /// Where programs are looked for.
     path: OsString,
+    /// What a command is given to, as its last argument.
+    shell: &'static [&'static str],
     variables: Vec<(String, String)>,
     by_name: BTreeMap<String, Terminal>,
 }
@@ -50,7 +52,8 @@ impl Terminals {
         folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
         let path = std::env::join_paths(folders).map_err(Error::malformed("the variable PATH"))?;
         let (folder, work) = (folder.to_owned(), work.to_owned());
-        Ok(Self { folder, work, path, variables: Vec::new(), by_name: BTreeMap::new() })
+        let shell = shell();
+        Ok(Self { folder, work, path, shell, variables: Vec::new(), by_name: BTreeMap::new() })
     }
 
     /// Sets a variable of all commands that follow.
@@ -67,10 +70,11 @@ impl Terminals {
         let output = self.folder.join(format!(".output-of-{name}"));
         let file = File::create(&output).map_err(Error::file("making", &output))?;
         let same_file = file.try_clone().map_err(Error::file("opening", &output))?;
-        let mut shell = Command::new("bash");
+        let mut shell = Command::new(self.shell[0]);
         forget_our_package(&mut shell);
         let child = shell
-            .args(["-c", command])
+            .args(&self.shell[1..])
+            .arg(command)
             .current_dir(&self.work)
             .env("PATH", &self.path)
             .envs(self.variables.iter().cloned())
@@ -137,6 +141,15 @@ impl Drop for Terminals {
             let _ = terminal.child.wait();
         }
     }
+}
+
+/// The shell of terminals. Scripts start what runs in the background with the keys of a terminal ignored, and all
+/// below inherits that; in a terminal they count.
+fn shell() -> &'static [&'static str] {
+    const WITH_KEYS: &[&str] = &["env", "--default-signal=INT,QUIT", "bash", "-c"];
+    let can_reset = Command::new(WITH_KEYS[0]).args([WITH_KEYS[1], "true"]).stderr(Stdio::null()).status();
+    // Where `env` does not know how, they mostly are not ignored.
+    if can_reset.is_ok_and(|status| status.success()) { WITH_KEYS } else { &WITH_KEYS[2..] }
 }
 
 impl Terminal {

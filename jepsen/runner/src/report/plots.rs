@@ -10,7 +10,7 @@ use crate::fault::{Fault, FaultState};
 
 /// Sizes in pixels.
 const WIDTH: f64 = 1100.0;
-const LEFT: f64 = 130.0;
+const LEFT: f64 = 150.0;
 const RIGHT: f64 = 20.0;
 const TOP: f64 = 8.0;
 const HEIGHT: f64 = 170.0;
