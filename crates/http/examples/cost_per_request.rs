@@ -21,6 +21,7 @@ use quorate_replica::{
     TransferError, WriteError,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 const VALUE_BYTES: usize = 256;
@@ -141,12 +142,28 @@ async fn main() {
     let listener = environment.listen("127.0.0.1:0").await.expect("loopback can be bound");
     let address = listener.local_address().expect("a bound address");
     let shutdown = CancellationToken::new();
-    let serving = tokio::spawn(serve(environment, listener, store, HttpOptions::default(), shutdown.clone()));
+    let serving = serve(environment, listener, store, HttpOptions::default(), shutdown.clone());
+    let served = spawn("server", &environment, serving);
     for method in ["PUT", "GET"] {
-        over_loopback(&address, method).await;
+        over_loopback(&environment, &address, method).await;
     }
     shutdown.cancel();
-    serving.await.expect("the server ends");
+    served.await.expect("the server ends");
+}
+
+/// Runs a task beside this one, and tells when it has ended.
+fn spawn(
+    name: &'static str,
+    environment: &TokioEnvironment,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> oneshot::Receiver<()> {
+    let (done, ended) = oneshot::channel();
+    environment.spawn(name, async move {
+        task.await;
+        // Who waited may have gone.
+        let _ = done.send(());
+    });
+    ended
 }
 
 fn request(method: &str, value: &Bytes) -> Request {
@@ -174,7 +191,7 @@ async fn per_request<R, F: Future<Output = R>>(mut call: impl FnMut() -> F) -> D
 }
 
 /// Closed loops over connections of their own, clients and server on the same two threads.
-async fn over_loopback(address: &str, method: &str) {
+async fn over_loopback(environment: &TokioEnvironment, address: &str, method: &str) {
     const REQUESTS: u64 = 5_000;
     let body = if method == "PUT" { "v".repeat(VALUE_BYTES) } else { String::new() };
     let length = if body.is_empty() { String::new() } else { format!("content-length: {VALUE_BYTES}\r\n") };
@@ -182,7 +199,7 @@ async fn over_loopback(address: &str, method: &str) {
     let cpu_before = cpu_time();
     let began = Instant::now();
     let clients: Vec<_> = (0..CONNECTIONS)
-        .map(|_| tokio::spawn(closed_loop(address.to_owned(), request.clone(), REQUESTS)))
+        .map(|_| spawn("client", environment, closed_loop(address.to_owned(), request.clone(), REQUESTS)))
         .collect();
     for client in clients {
         client.await.expect("a client ends");

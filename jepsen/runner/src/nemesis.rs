@@ -71,8 +71,11 @@ pub trait Nemesis: Send {
         target == Target::Quorate
     }
 
-    /// Why it cannot strike on this system, if so. Asked before the cluster is made.
-    fn obstacle(&self, isolated: bool) -> Option<String>;
+    /// Why it cannot strike on this system, if so. Asked before the cluster is made. What stands in the way of its
+    /// layers stands in its own.
+    fn obstacle(&self, _isolated: bool) -> Option<String> {
+        self.layers().iter().find_map(|layer| layer.obstacle())
+    }
 
     /// What it needs between nodes and their machines. Asked before the cluster is made, and put there only if this
     /// nemesis was chosen.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use quorate_client::{Client, ClientBuilder, ClientError};
+use quorate_environment::{Environment, TokioEnvironment};
 
 use crate::nodes::*;
 use crate::shifted_environment::ShiftedEnvironment;
@@ -28,7 +29,7 @@ async fn read_until(client: &Client<ShiftedEnvironment>, what: &str, mut is_so: 
             return;
         }
         read(client).await;
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        TokioEnvironment::new().sleep(Duration::from_millis(2)).await;
     }
     panic!("read too often until: {what}");
 }

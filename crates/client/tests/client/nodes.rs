@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use quorate_client::{Client, ClientBuilder, ClusterMember, ClusterStatus, ErrorCode, Written};
+use quorate_environment::{Environment, TokioEnvironment};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -48,11 +49,12 @@ impl Node {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let acts = Arc::new(Mutex::new(acts.into_iter().collect::<Vec<_>>()));
         let node = Self { url, seen: Arc::clone(&seen), acts: Arc::clone(&acts) };
-        tokio::spawn(async move {
+        TokioEnvironment::new().spawn("scripted-node", async move {
             loop {
                 let (stream, _) = listener.accept().await.expect("loopback accepts");
                 seen.lock().expect("not poisoned").connections += 1;
-                tokio::spawn(serve(stream, Arc::clone(&seen), Arc::clone(&acts)));
+                TokioEnvironment::new()
+                    .spawn("scripted-node-connection", serve(stream, Arc::clone(&seen), Arc::clone(&acts)));
             }
         });
         node
@@ -142,7 +144,7 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, acts: Arc<Mutex<Ve
         let is_about_members = request.starts_with("GET /v1/cluster ");
         let delay = seen.lock().expect("not poisoned").status_delay;
         if is_about_members && !delay.is_zero() {
-            tokio::time::sleep(delay).await;
+            TokioEnvironment::new().sleep(delay).await;
         }
         let without_act = seen.lock().expect("not poisoned").note(request);
         let act = if let Some(answer) = without_act {
@@ -239,13 +241,14 @@ pub fn hasty_client_of(urls: &[&str]) -> Client {
 }
 
 /// Waits until something is so.
-pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool + Send) {
+    let environment = TokioEnvironment::new();
     let waiting = async {
         while !is_so() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            environment.sleep(Duration::from_millis(2)).await;
         }
     };
-    let waited = tokio::time::timeout(Duration::from_secs(30), waiting).await;
+    let waited = environment.timeout(Duration::from_secs(30), waiting).await;
     waited.unwrap_or_else(|_| panic!("waited too long for: {what}"));
 }
 

@@ -66,10 +66,6 @@ impl Nemesis for ClockRate {
         "lets clocks run at half to twice the speed of time"
     }
 
-    fn obstacle(&self, _isolated: bool) -> Option<String> {
-        self.layer.obstacle()
-    }
-
     fn layers(&self) -> Vec<Arc<dyn Layer>> {
         vec![self.layer.clone()]
     }
@@ -125,10 +121,6 @@ impl Nemesis for ClockJump {
 
     fn description(&self) -> &'static str {
         "sets wall clocks forward or back by up to ten minutes, and right again"
-    }
-
-    fn obstacle(&self, _isolated: bool) -> Option<String> {
-        self.layer.obstacle()
     }
 
     fn layers(&self) -> Vec<Arc<dyn Layer>> {

@@ -81,10 +81,6 @@ impl Nemesis for FailingDisk {
         "makes writes or syncs of nodes fail; a node that has stopped is started again afterwards"
     }
 
-    fn obstacle(&self, _isolated: bool) -> Option<String> {
-        self.layer.obstacle()
-    }
-
     fn layers(&self) -> Vec<Arc<dyn Layer>> {
         vec![self.layer.clone()]
     }

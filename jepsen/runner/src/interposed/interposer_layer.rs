@@ -57,15 +57,6 @@ impl InterposerLayer {
         Self { library, nodes: Mutex::default() }
     }
 
-    /// Why nodes cannot be started with it, if so.
-    pub fn obstacle(&self) -> Option<String> {
-        match &self.library {
-            None => Some("the interposer is not built: cargo build -p quorate-interposer".into()),
-            Some(library) if !library.is_file() => Some(format!("{} is no file", library.display())),
-            Some(_) => None,
-        }
-    }
-
     /// What the interposer of a node works with, once it was started.
     ///
     /// # Errors
@@ -106,6 +97,14 @@ impl InterposerLayer {
 }
 
 impl Layer for InterposerLayer {
+    fn obstacle(&self) -> Option<String> {
+        match &self.library {
+            None => Some("the interposer is not built: cargo build -p quorate-interposer".into()),
+            Some(library) if !library.is_file() => Some(format!("{} is no file", library.display())),
+            Some(_) => None,
+        }
+    }
+
     fn prepare(&self, node: u8, launch: &mut Launch) -> Result<(), HarnessError> {
         let Some(library) = &self.library else { return Ok(()) };
         let resolve = |path: &Path| {

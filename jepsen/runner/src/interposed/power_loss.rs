@@ -63,10 +63,6 @@ impl Nemesis for PowerLoss {
         "kills nodes and takes from their disks what they had not synced, all of it or some sectors"
     }
 
-    fn obstacle(&self, _isolated: bool) -> Option<String> {
-        self.layer.obstacle()
-    }
-
     fn layers(&self) -> Vec<Arc<dyn Layer>> {
         vec![self.layer.clone()]
     }

@@ -47,10 +47,6 @@ impl Nemesis for SlowDisk {
         "makes each sync of nodes take 10 to 800 ms longer"
     }
 
-    fn obstacle(&self, _isolated: bool) -> Option<String> {
-        self.layer.obstacle()
-    }
-
     fn layers(&self) -> Vec<Arc<dyn Layer>> {
         vec![self.layer.clone()]
     }

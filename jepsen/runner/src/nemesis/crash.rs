@@ -51,10 +51,6 @@ impl Nemesis for Crash {
         true
     }
 
-    fn obstacle(&self, _isolated: bool) -> Option<String> {
-        None
-    }
-
     async fn strike(&mut self, cluster: &Cluster, random: &mut ChaCha8Rng) -> Result<Strike, HarnessError> {
         let nodes = self.whom.choose(cluster, random).await;
         if let Some(why) = Whom::obstacle(cluster, &nodes).await {

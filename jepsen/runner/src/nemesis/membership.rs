@@ -96,10 +96,6 @@ impl Nemesis for MembershipChurn {
         }
     }
 
-    fn obstacle(&self, _isolated: bool) -> Option<String> {
-        None
-    }
-
     async fn strike(&mut self, cluster: &Cluster, random: &mut ChaCha8Rng) -> Result<Strike, HarnessError> {
         if cluster.nodes().len() < 3 {
             return Ok(Strike::skipped("a member taken away", "fewer than three nodes can do without none"));

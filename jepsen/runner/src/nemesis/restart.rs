@@ -32,10 +32,6 @@ impl Nemesis for RollingRestart {
         "all nodes are told to stop and started again, one after the other"
     }
 
-    fn obstacle(&self, _isolated: bool) -> Option<String> {
-        None
-    }
-
     fn duration(&self) -> RangeInclusive<Duration> {
         Duration::ZERO..=Duration::ZERO
     }

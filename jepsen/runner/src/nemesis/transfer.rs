@@ -34,10 +34,6 @@ impl Nemesis for TransferStorm {
         "leadership is handed to random nodes, as fast as it goes"
     }
 
-    fn obstacle(&self, _isolated: bool) -> Option<String> {
-        None
-    }
-
     fn duration(&self) -> RangeInclusive<Duration> {
         Duration::ZERO..=Duration::ZERO
     }
