@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use crate::cargo::describe;
 use crate::error::Error;
 
+/// How many lines of a failure are said again at the end.
+const FAILURE_LINES_MAX: usize = 40;
+
 /// Steps that have run.
 #[derive(Debug, Default)]
 pub struct Steps {
@@ -48,8 +51,14 @@ impl Steps {
         self.done.push(Step { name, elapsed, tests, failure });
     }
 
-    /// Prints how each step went; an error if any failed.
+    /// Prints what failed once more, as who looks for it looks at the end, and how each step went; an error if any
+    /// failed.
     pub fn finish(self) -> Result<(), Error> {
+        for step in &self.done {
+            let Some(failure) = &step.failure else { continue };
+            println!("\n==> why it failed: {}", step.name);
+            failure.lines().take(FAILURE_LINES_MAX).for_each(|line| println!("{line}"));
+        }
         println!("\n==> summary");
         let width = self.done.iter().map(|step| step.name.len()).max().unwrap_or(0);
         for step in &self.done {
@@ -75,7 +84,7 @@ impl Steps {
     }
 }
 
-/// Runs a `cargo test`, shows what it prints, and counts its tests.
+/// Runs a `cargo test`, shows what it prints, and counts its tests. An error names those that failed.
 pub fn run_tests(command: &mut Command) -> Result<Option<Counts>, Error> {
     let program = describe(command);
     let start_error = |source| Error::Start { program: program.clone(), source };
@@ -83,11 +92,16 @@ pub fn run_tests(command: &mut Command) -> Result<Option<Counts>, Error> {
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(start_error)?;
     let stdout = child.stdout.take().expect("standard output was asked for as a pipe");
     let mut counts = Counts::default();
+    let mut failed = String::new();
     for line in BufReader::new(stdout).split(b'\n') {
         let line = String::from_utf8_lossy(&line.map_err(read_error)?).into_owned();
         if let Some(more) = counts_of_line(&line) {
             counts.passed += more.passed;
             counts.failed += more.failed;
+        }
+        if line.starts_with("test ") && line.ends_with(" ... FAILED") {
+            failed.push('\n');
+            failed.push_str(&line);
         }
         writeln!(std::io::stdout().lock(), "{line}").map_err(read_error)?;
     }
@@ -97,7 +111,11 @@ pub fn run_tests(command: &mut Command) -> Result<Option<Counts>, Error> {
         source,
     })?;
     println!("{}: {} passed, {} failed", program, counts.passed, counts.failed);
-    if status.success() { Ok(Some(counts)) } else { Err(Error::Failed { program, status }) }
+    if status.success() {
+        Ok(Some(counts))
+    } else {
+        Err(Error::ChecksFailed(format!("{program} failed: {status}{failed}")))
+    }
 }
 
 /// The counts in libtest's last line, such as `test result: ok. 3 passed; 0 failed; ...`.

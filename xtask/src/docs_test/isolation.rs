@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::cargo::describe;
 use crate::error::Error;
 
 /// Turns the loopback device of a new network on, then becomes what follows.
@@ -17,7 +18,21 @@ pub fn run_in_a_network_of_its_own(binary: &Path, pages: &[PathBuf]) -> Result<b
     let this_program = std::env::current_exe().map_err(Error::file("finding", Path::new("this program")))?;
     let mut command = entering(unshare);
     command.arg(this_program).args(["docs-test", "--in-this-network", "--binary"]).arg(binary).args(pages);
-    crate::cargo::run(&mut command).map(|()| true)
+    let program = describe(&command);
+    let starting = |source| Error::Start { program: program.clone(), source };
+    // Its standard error says why it failed, if it does: that is our reason then.
+    let child = command.stderr(Stdio::piped()).spawn().map_err(starting)?;
+    let waiting = |source| Error::Process { action: "waiting for", process: program.clone(), source };
+    let output = child.wait_with_output().map_err(waiting)?;
+    let reason = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(match reason.trim_end() {
+            "" => Error::Failed { program, status: output.status },
+            reason => Error::ChecksFailed(reason.strip_prefix("xtask: ").unwrap_or(reason).to_owned()),
+        });
+    }
+    eprint!("{reason}");
+    Ok(true)
 }
 
 /// How a network can be had: as root, or as root of a user namespace.

@@ -21,6 +21,9 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How many bytes of each output a failure shows.
 const TRANSCRIPT_BYTES_MAX: usize = 4_000;
+/// What `curl` is told before its arguments. Its meter is not for terminals that show the answer too, but it cannot
+/// know that ours is one, and would write into the middle of lines.
+const CURL_SETTINGS: &str = "no-progress-meter\n";
 
 /// Every terminal of a session. Dropping it ends what runs in them.
 #[derive(Debug)]
@@ -51,6 +54,8 @@ impl Terminals {
         let mut folders = programs.to_vec();
         folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
         let path = std::env::join_paths(folders).map_err(Error::malformed("the variable PATH"))?;
+        let curl_settings = folder.join(".curlrc");
+        std::fs::write(&curl_settings, CURL_SETTINGS).map_err(Error::file("writing", &curl_settings))?;
         let (folder, work) = (folder.to_owned(), work.to_owned());
         let shell = shell();
         Ok(Self { folder, work, path, shell, variables: Vec::new(), by_name: BTreeMap::new() })
@@ -77,6 +82,7 @@ impl Terminals {
             .arg(command)
             .current_dir(&self.work)
             .env("PATH", &self.path)
+            .env("CURL_HOME", &self.folder)
             .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(file)
