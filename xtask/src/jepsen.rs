@@ -1,10 +1,11 @@
 //! `cargo xtask jepsen`: the checker of histories and the runner that makes them, built when they are needed.
 //!
-//! What follows `run` goes to the runner, all else but `prove` to the checker, as it is. Their exit code is ours: a
+//! What follows `run` goes to the runner, all else but `prove` and `stop` to the checker, as it is. Their exit code is ours: a
 //! script can tell a violation from a limit and from bad input.
 
 mod prove;
 pub mod runner;
+pub mod stop;
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
@@ -21,7 +22,8 @@ const NOT_BUILT: u8 = 101;
 #[command(disable_help_flag = true)]
 pub struct Arguments {
     /// `run` and arguments of the runner, such as `run --seconds 60`; `prove`, which shows that the runner convicts
-    /// bugs; or arguments of the checker, such as `check history.edn`. `run --help` and `--help` tell them.
+    /// bugs; `stop`, which shows that a run that is told to stop leaves nothing behind; or arguments of the checker,
+    /// such as `check history.edn`. `run --help` and `--help` tell them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
@@ -29,8 +31,9 @@ pub struct Arguments {
 /// Builds the checker and runs it in the current folder.
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> ExitCode {
     let code = match arguments.arguments.split_first() {
-        Some((first, rest)) if first == "run" => runner::exit_code(workspace, rest),
+        Some((first, rest)) if first == "run" => Err(runner::become_runner(workspace, rest)),
         Some((first, [])) if first == "prove" => prove::exit_code(workspace),
+        Some((first, [])) if first == "stop" => stop::build_and_check(workspace).map(|()| ExitCode::SUCCESS),
         _ => checker_exit_code(workspace, arguments),
     };
     match code {

@@ -46,6 +46,7 @@ fn run_test_steps(workspace: &Workspace, steps: &mut Steps) {
         .run("documents", || docs_test::run(workspace, &docs_test::Arguments::of_the_store()).map(|()| None));
     // On the program that the steps before have built.
     steps.run("real processes under faults", || jepsen::runner::short_run(workspace).map(|()| None));
+    steps.run("real processes, told to stop", || jepsen::stop::check(workspace).map(|()| None));
     // Apart, so that no other test runs a state machine that could have bugs put back.
     steps.run("mutants of the state machine", || {
         run_tests(cargo(workspace).args([

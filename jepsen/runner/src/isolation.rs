@@ -6,12 +6,14 @@
 //! have a namespace of users. Elsewhere nodes are processes on the loopback device, and faults of the network and of
 //! file systems of a node's own are left out.
 //!
-//! The process that was started stays outside as `unshare`, which waits. It heeds neither Ctrl-C nor `SIGTERM`: Ctrl-C
-//! reaches the runner, which is in the same group of processes, while a `SIGTERM` has to be sent to the group or to the
-//! runner itself. `SIGKILL` for `unshare` ends everything.
+//! The process that was started stays outside and waits. It holds the runner inside by a [`leash`]: when it is told to
+//! stop, or dies, be it of a `SIGKILL`, the runner inside stops in order, as it does on Ctrl-C. Between them stands
+//! `unshare`; if that is killed, everything inside is, at once.
 
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+pub mod leash;
+
+use std::io;
+use std::process::{Command, ExitStatus, Stdio};
 
 /// Tells the runner that it is inside already.
 const INSIDE: &str = "QUORATE_RUNNER_INSIDE";
@@ -40,32 +42,40 @@ impl Isolation {
     }
 }
 
-/// Goes into a world of its own, if that is wanted and possible: this process is then replaced by one that is inside,
-/// and does not come back from here.
-pub fn enter(wanted: bool) -> Isolation {
+/// Where a run takes place.
+#[derive(Debug)]
+pub enum Place {
+    /// In this process.
+    Here(Isolation),
+    /// In one that was inside a world of its own, and has ended so; or could not be run.
+    Inside(io::Result<ExitStatus>),
+}
+
+/// Goes into a world of its own, if that is wanted and possible: then all is done by a process inside, and over when
+/// this returns.
+pub fn enter(wanted: bool) -> Place {
     if std::env::var_os(INSIDE).is_some() {
-        return Isolation::Isolated;
+        return Place::Here(Isolation::Isolated);
     }
-    if !wanted {
-        return Isolation::Shared { why: "it was not wanted".into() };
+    let way_in = if wanted { way_in() } else { Err("it was not wanted".into()) };
+    match way_in {
+        Ok(inside) => Place::Inside(leash::run_on_leash(inside)),
+        Err(why) => Place::Here(Isolation::Shared { why }),
     }
+}
+
+/// The command that runs this program again inside.
+fn way_in() -> Result<Command, String> {
     for program in ["ip", "nsenter"] {
         if !runs(Command::new(program).arg("-V")) {
-            return Isolation::Shared {
-                why: format!("there is no `{program}` here (Debian: iproute2, util-linux)"),
-            };
+            return Err(format!("there is no `{program}` here (Debian: iproute2, util-linux)"));
         }
     }
     let ways: [&[&str]; 2] = [&[], &OF_A_USER];
-    let Some(way) = ways.into_iter().find(|way| makes_namespaces(way)) else {
-        return Isolation::Shared {
-            why: "this system gives us no namespaces with cables between them".into(),
-        };
-    };
-    let program = match std::env::current_exe() {
-        Ok(program) => program,
-        Err(error) => return Isolation::Shared { why: format!("the runner cannot find itself: {error}") },
-    };
+    let way = ways.into_iter().find(|way| makes_namespaces(way));
+    let way = way.ok_or("this system gives us no namespaces with cables between them")?;
+    let program =
+        std::env::current_exe().map_err(|error| format!("the runner cannot find itself: {error}"))?;
     let mut again = Command::new("unshare");
     again
         .args(way)
@@ -74,8 +84,7 @@ pub fn enter(wanted: bool) -> Isolation {
         .arg(program)
         .args(std::env::args_os().skip(1))
         .env(INSIDE, "yes");
-    let error = again.exec();
-    Isolation::Shared { why: format!("unshare: {error}") }
+    Ok(again)
 }
 
 /// Whether namespaces can be made, and in them what machines need: more of them, cables into those, forwarding.

@@ -25,6 +25,7 @@
 //! | [`interposed`] | the nemeses of disks and clocks |
 //! | [`judge`](mod@judge) | the verdict on it |
 //! | [`report`] | what people read when a run is over |
+//! | [`stop_signals`] | being told to stop |
 //! | [`error`] | failures of the harness itself, which are never verdicts |
 
 pub mod arguments;
@@ -44,5 +45,6 @@ pub mod report;
 pub mod run;
 pub mod run_clock;
 pub mod schedule;
+pub mod stop_signals;
 pub mod tool;
 pub mod workload;

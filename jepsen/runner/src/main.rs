@@ -1,14 +1,15 @@
 //! `cargo xtask jepsen run`: one run, and its verdict as the exit code.
 
-use std::process::ExitCode;
+use std::io;
+use std::process::{ExitCode, ExitStatus};
 
 use clap::Parser;
 use quorate_runner::arguments::Arguments;
-use quorate_runner::isolation::{self, Isolation};
+use quorate_runner::isolation::{self, Isolation, Place, leash};
 use quorate_runner::nemesis::catalogue;
 use quorate_runner::run::{BAD_ARGUMENTS, Choice, HARNESS_FAILED, abandon, run};
+use quorate_runner::stop_signals::StopSignals;
 use quorate_runner::workload::{Plan, WorkloadName};
-use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -19,7 +20,10 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { BAD_ARGUMENTS } else { 0 });
         }
     };
-    let isolation = isolation::enter(!arguments.no_isolation);
+    let isolation = match isolation::enter(!arguments.no_isolation) {
+        Place::Here(isolation) => isolation,
+        Place::Inside(ended) => return ExitCode::from(code_of_inside(&arguments, ended)),
+    };
     let choice = match Choice::of(&arguments, &isolation) {
         Ok(choice) => choice,
         Err(error) => {
@@ -47,31 +51,61 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Runs until it is done or somebody does not want to wait. Whatever it has started ends with it either way.
-async fn run_or_be_stopped(arguments: &Arguments, choice: Choice, isolation: &Isolation) -> u8 {
-    let stopped = async {
-        // As the first process of its world it would not hear of them otherwise.
-        match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
-            (Ok(mut interrupt), Ok(mut terminate)) => {
-                tokio::select! { biased; _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-            }
-            (Err(error), _) | (_, Err(error)) => {
-                eprintln!("error: signals are not heard: {error}");
-                std::future::pending::<()>().await;
-            }
+/// What this process ends with when all was done by another one, inside.
+fn code_of_inside(arguments: &Arguments, ended: io::Result<ExitStatus>) -> u8 {
+    let code = match ended {
+        Ok(status) => status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or_else(|| {
+            eprintln!("the harness failed: the runner inside ended with {status}");
+            HARNESS_FAILED
+        }),
+        Err(error) => {
+            eprintln!("the harness failed: the runner inside: {error}");
+            HARNESS_FAILED
         }
     };
+    if code == HARNESS_FAILED {
+        // Of what it had started nothing is left that could still write.
+        clean_up(arguments);
+    }
+    code
+}
+
+/// Runs until it is done or somebody does not want to wait. Whatever it has started ends with it either way.
+async fn run_or_be_stopped(arguments: &Arguments, choice: Choice, isolation: &Isolation) -> u8 {
     let ended = tokio::select! {
         biased;
-        () = stopped => Err("stopped before there was a verdict".to_owned()),
+        told = await_stop(isolation) => Err(match told {
+            Ok(()) => "stopped before there was a verdict".to_owned(),
+            Err(error) => format!("the harness failed: it cannot hear whether it is told to stop: {error}"),
+        }),
         ended = run(arguments, choice, isolation) => ended.map_err(|error| format!("the harness failed: {error}")),
     };
     ended.unwrap_or_else(|why| {
         eprintln!("{why}");
-        // The nodes were told to end. One that still writes may be in the way; the next run removes what is left.
-        let _ = abandon(arguments);
+        clean_up(arguments);
         HARNESS_FAILED
     })
+}
+
+/// Waits until somebody tells this process to stop: by a signal, or, inside, by letting go of its leash.
+async fn await_stop(isolation: &Isolation) -> io::Result<()> {
+    let mut signals = StopSignals::hear()?;
+    if !isolation.is_isolated() {
+        signals.told().await;
+        return Ok(());
+    }
+    tokio::select! {
+        biased;
+        () = signals.told() => Ok(()),
+        let_go = leash::let_go() => let_go,
+    }
+}
+
+/// Removes what a run has left that came to no end of its own.
+fn clean_up(arguments: &Arguments) {
+    if let Err(error) = abandon(arguments) {
+        eprintln!("what nodes have stored is not all removed: {error}");
+    }
 }
 
 /// Names nemeses and workloads.

@@ -1,12 +1,12 @@
 //! A whole run, from the first process to the report.
 
 mod blame;
+mod folder;
 mod harm;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use std::{fs, io};
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -24,7 +24,10 @@ use crate::report::{self, Convergence, NodeLog, RunRecord};
 use crate::run_clock::RunClock;
 use crate::workload::{Plan, WorkloadName, Workloads};
 
+pub use folder::abandon;
+
 use blame::Blame;
+use folder::{prepare_folder, remove_data};
 use harm::{Harm, Outcome};
 
 /// How long a new cluster may take until it serves.
@@ -179,16 +182,6 @@ fn logs_of(cluster: &Cluster) -> Vec<NodeLog> {
     cluster.nodes().into_iter().map(log).collect()
 }
 
-/// Removes what a run has left that was stopped.
-///
-/// # Errors
-///
-/// What cannot be removed.
-pub fn abandon(arguments: &Arguments) -> io::Result<()> {
-    let folder = &arguments.output;
-    if arguments.keep_data || !folder.join(MARKER).exists() { Ok(()) } else { remove_data(folder) }
-}
-
 /// What the nemeses need between nodes and machines. Several may share one layer, which is there once.
 fn layers_of(nemeses: &[Box<dyn Nemesis>]) -> Vec<Arc<dyn Layer>> {
     let mut layers: Vec<Arc<dyn Layer>> = Vec::new();
@@ -211,37 +204,6 @@ async fn end_all(cluster: &Cluster, folder: &Path, keep_data: bool, failures: &m
         failures.push(format!("removing the data of nodes: {error}"));
     }
 }
-
-/// Removes the nodes' data, and what nemeses have put beside them. A file system of a node's own goes with the run.
-fn remove_data(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_name().as_encoded_bytes().starts_with(b"data-") {
-            let path = entry.path();
-            if entry.file_type()?.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
-        }
-    }
-    Ok(())
-}
-
-/// The folder of the report, empty.
-fn prepare_folder(folder: &Path) -> Result<PathBuf, HarnessError> {
-    let doing = format!("making {}", folder.display());
-    let marker = folder.join(MARKER);
-    if folder.exists() && fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
-        if !marker.exists() {
-            let what = format!("{} is not empty, and not of an earlier run", folder.display());
-            return Err(HarnessError::Nonsense(what));
-        }
-        fs::remove_dir_all(folder).map_err(HarnessError::system(format!("removing {}", folder.display())))?;
-    }
-    fs::create_dir_all(folder).map_err(HarnessError::system(doing.clone()))?;
-    fs::write(&marker, "").map_err(HarnessError::system(doing.clone()))?;
-    folder.canonicalize().map_err(HarnessError::system(doing))
-}
-
-/// Says that a folder is one that a run may replace.
-const MARKER: &str = ".quorate-runner";
 
 fn find_program(arguments: &Arguments) -> Result<PathBuf, HarnessError> {
     let Some(program) = &arguments.program else {

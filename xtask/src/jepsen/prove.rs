@@ -5,10 +5,10 @@
 //! the same program has to pass the same runs.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 use std::time::Instant;
 
-use super::runner::build_runner;
+use super::runner::{build_runner, runner_that_ends_with_us};
 use crate::cargo::{cargo, describe, run as run_command};
 use crate::error::Error;
 use crate::workspace::Workspace;
@@ -90,7 +90,7 @@ fn run(
     seed: u64,
 ) -> Result<i32, Error> {
     let output = workspace.target.join("jepsen-prove").join(bug.unwrap_or("none"));
-    let mut runner = Command::new(workspace.target.join("debug/quorate-runner"));
+    let mut runner = runner_that_ends_with_us(workspace);
     runner.args(["--nodes", "3", "--seconds", SECONDS, "--seed", &seed.to_string()]);
     runner.args(["--nemesis", proof.nemeses, "--workload", proof.workloads]);
     runner.arg("--program").arg(program).arg("--output").arg(output);

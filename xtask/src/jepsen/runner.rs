@@ -1,10 +1,11 @@
 //! `cargo xtask jepsen run`: the runner and the product, built when they are needed.
 
 use std::ffi::{OsStr, OsString};
-use std::process::{Command, ExitCode};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
 
-use super::exit_code_of;
-use crate::cargo::{cargo, run as run_command};
+use crate::cargo::{cargo, describe, run as run_command};
 use crate::error::Error;
 use crate::workspace::Workspace;
 
@@ -14,23 +15,45 @@ const PACKAGES: [&str; 2] = ["quorate-runner", "quorate-interposer"];
 /// How long the run of `cargo xtask test` lasts, in seconds.
 const SECONDS_IN_TEST: &str = "90";
 
-/// Builds the runner, and the product if no other program is named, and runs it in the current folder.
-pub fn exit_code(workspace: &Workspace, arguments: &[OsString]) -> Result<ExitCode, Error> {
+/// Builds the runner, and the product if no other program is named, and becomes the runner, in the current folder: what
+/// is sent to this process is for the runner to hear. Comes back only with an error.
+pub fn become_runner(workspace: &Workspace, arguments: &[OsString]) -> Error {
+    match prepare(workspace, arguments) {
+        Ok(mut runner) => {
+            let program = describe(&runner);
+            Error::Start { program, source: runner.exec() }
+        }
+        Err(error) => error,
+    }
+}
+
+fn prepare(workspace: &Workspace, arguments: &[OsString]) -> Result<Command, Error> {
     build_runner(workspace)?;
-    let mut runner = Command::new(workspace.target.join("debug/quorate-runner"));
+    let mut runner = Command::new(program(workspace));
     runner.args(arguments);
     if needs_product(arguments) {
         build(workspace, &["quorate"])?;
         runner.arg("--program").arg(workspace.target.join("debug/quorate"));
     }
-    exit_code_of(&mut runner)
+    Ok(runner)
+}
+
+/// The runner, as a process that is told to stop when this one dies.
+pub fn runner_that_ends_with_us(workspace: &Workspace) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", "--"]).arg(program(workspace));
+    command
+}
+
+fn program(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("debug/quorate-runner")
 }
 
 /// The run that is part of `cargo xtask test`: every fault that this system allows, for a short time, on the program
 /// that the tests before have built.
 pub fn short_run(workspace: &Workspace) -> Result<(), Error> {
     build_runner(workspace)?;
-    let mut runner = Command::new(workspace.target.join("debug/quorate-runner"));
+    let mut runner = runner_that_ends_with_us(workspace);
     runner.current_dir(&workspace.root).args(["--seconds", SECONDS_IN_TEST, "--program"]);
     runner
         .arg(workspace.target.join("debug/quorate"))
