@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::arguments::Target;
 use crate::history::{Call, Completion, Operation, Outcome, Recorder, Sample};
+use crate::property::Property;
 use crate::random::Choices;
 use crate::workload::WorkloadName;
 use ask::{Ask, Token, Told};
@@ -285,7 +286,10 @@ impl Client {
                     Target::Etcd => etcd::told(ask, &answer),
                 };
                 told.unwrap_or_else(|what| {
-                    recorder.convict(format!("node {node} gave an answer that is none: {what}"));
+                    recorder.convict(
+                        Property::AnswersFit,
+                        format!("node {node} gave an answer that is none: {what}"),
+                    );
                     Told::Unknown { why: what }
                 })
             }

@@ -24,6 +24,7 @@ use crate::cluster::machines::Machines;
 use crate::cluster::node::Node;
 use crate::error::HarnessError;
 use crate::history::Conviction;
+use crate::property::Property;
 use crate::run_clock::RunClock;
 
 pub use probe::{Answer, ask};
@@ -156,13 +157,13 @@ impl Cluster {
         self.node(node).terminate(limit).await
     }
 
-    /// Waits until a node has ended by itself.
+    /// Waits until a node has ended by itself that is removed.
     ///
     /// # Errors
     ///
     /// It has not.
-    pub async fn await_end(&self, node: u8, limit: Duration) -> Result<(), HarnessError> {
-        self.node(node).await_end(limit).await
+    pub async fn await_departure(&self, node: u8, limit: Duration) -> Result<(), HarnessError> {
+        self.node(node).await_departure(limit).await
     }
 
     /// What was done to a node may make it end by itself, until it is started again.
@@ -234,6 +235,7 @@ impl Cluster {
                 }
                 if Instant::now() > deadline {
                     return Err(HarnessError::Late {
+                        property: Property::DoneInTime,
                         what: format!("node {node} did not serve"),
                         seconds: limit.as_secs(),
                     });

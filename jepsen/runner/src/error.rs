@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::property::Property;
+
 /// The harness could not do its work. That fails the run and says nothing about the store.
 #[derive(Debug, thiserror::Error)]
 pub enum HarnessError {
@@ -24,6 +26,8 @@ pub enum HarnessError {
     /// The store did not do in time what it was told to. That one is a verdict: nothing stood in its way.
     #[error("{what} within {seconds} s")]
     Late {
+        /// What it convicts the store of.
+        property: Property,
         /// What was waited for, such as `the cluster did not elect a leader`.
         what: String,
         /// How long.

@@ -17,6 +17,7 @@ pub use sample::{Outcome, Sample};
 
 use serde::Serialize;
 
+use crate::property::Property;
 use crate::workload::WorkloadName;
 
 /// The history of one workload.
@@ -49,6 +50,8 @@ pub struct Histories {
 pub struct Conviction {
     /// When it was seen, or when the request began that shows it, in nanoseconds of the run.
     pub when: u64,
+    /// What it convicts the store of.
+    pub property: Property,
     /// What was seen, and why that cannot be, in a sentence.
     pub what: String,
 }

@@ -70,7 +70,7 @@ impl Judgement {
 ///
 /// A history that the checker cannot read: an error of the harness.
 pub fn judge(histories: &Histories, faults: &[Fault]) -> Result<Judgement, String> {
-    let mut broken_rules: Vec<Conviction> = histories.convictions.iter().take(TOLD_MAX).cloned().collect();
+    let mut broken_rules = some(histories.convictions.clone());
     broken_rules.extend(revisions::check(&histories.revealed, &disturbed_clocks(faults)));
     let mut workloads = Vec::new();
     for history in &histories.workloads {
@@ -103,13 +103,34 @@ fn disturbed_clocks(faults: &[Fault]) -> Vec<DisturbedClock> {
         .collect()
 }
 
-/// The first few of many convictions, and how many there are.
+/// The first few of many convictions of each property, and how many there are.
 fn some(mut convictions: Vec<Conviction>) -> Vec<Conviction> {
-    let count = convictions.len();
-    convictions.sort_by_key(|conviction| conviction.when);
-    convictions.truncate(TOLD_MAX);
-    if let (Some(last), true) = (convictions.last_mut(), count > TOLD_MAX) {
-        last.what.push_str(&format!(" (and {} more like these)", count - TOLD_MAX));
+    convictions.sort_by_key(|conviction| (conviction.property, conviction.when));
+    let by_property = convictions.chunk_by(|one, next| one.property == next.property);
+    let first_few = by_property.flat_map(|alike| {
+        let mut told = alike[..alike.len().min(TOLD_MAX)].to_vec();
+        if let (Some(last), true) = (told.last_mut(), alike.len() > TOLD_MAX) {
+            last.what.push_str(&format!(" (and {} more like these)", alike.len() - TOLD_MAX));
+        }
+        told
+    });
+    first_few.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::property::Property;
+
+    #[test]
+    fn of_many_convictions_the_first_of_each_property_are_told() {
+        let of = |property| move |when| Conviction { when, property, what: "it".to_owned() };
+        let money = (0..9).map(of(Property::MoneyIsKept));
+        let told = some(money.chain((3..5).map(of(Property::NodesGoOn))).rev().collect());
+        let told: Vec<_> = told.iter().map(|it| (it.property, it.when, it.what.as_str())).collect();
+        let money = |when| (Property::MoneyIsKept, when, "it");
+        let last = (Property::MoneyIsKept, 4, "it (and 4 more like these)");
+        let others = [(Property::NodesGoOn, 3, "it"), (Property::NodesGoOn, 4, "it")];
+        assert_eq!(told, [&[money(0), money(1), money(2), money(3), last][..], &others].concat());
     }
-    convictions
 }

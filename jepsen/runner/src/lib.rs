@@ -22,6 +22,7 @@
 //! | [`workload`] | what clients do |
 //! | [`client`] | how they ask, and what answers mean |
 //! | [`history`] | what they saw |
+//! | [`property`] | what the store owes, and what a run can convict it of |
 //! | [`interposed`] | the nemeses of disks and clocks |
 //! | [`judge`](mod@judge) | the verdict on it |
 //! | [`report`] | what people read when a run is over |
@@ -40,6 +41,7 @@ pub mod isolation;
 pub mod judge;
 pub mod nemesis;
 pub mod network;
+pub mod property;
 pub mod random;
 pub mod report;
 pub mod run;

@@ -125,6 +125,7 @@ mod tests {
     use crate::fault::FaultState;
     use crate::history::{Conviction, Outcome, Sample};
     use crate::judge::WorkloadJudgement;
+    use crate::property::Property;
     use crate::workload::WorkloadName;
     use clap::Parser;
     use quorate_jepsen::judge::Conclusion;
@@ -210,7 +211,7 @@ mod tests {
         record.harness_failures.push("no space".to_owned());
         assert_eq!(record.exit_code(&judgement(Conclusion::Kept)), 4);
         assert_eq!(record.exit_code(&judgement(Conclusion::Broken)), 1);
-        let rule = Conviction { when: 5, what: "a rule".to_owned() };
+        let rule = Conviction { when: 5, property: Property::NodesGoOn, what: "a rule".to_owned() };
         let broken = Judgement { broken_rules: vec![rule], ..judgement(Conclusion::Kept) };
         assert_eq!(record.exit_code(&broken), 1);
         record.convergence = Convergence::Diverged { why: "node 3 has another state".to_owned() };
@@ -222,13 +223,29 @@ mod tests {
     }
 
     #[test]
+    fn a_run_is_convicted_of_all_that_was_found() {
+        let of = |record: &RunRecord, judgement: &Judgement| -> Vec<Property> {
+            Summary::new(record, &histories(), judgement).convicted_of.into_iter().collect()
+        };
+        let mut record = record();
+        assert_eq!(of(&record, &judgement(Conclusion::Kept)), []);
+        let rule = Conviction { when: 5, property: Property::ExactlyOnce, what: "a rule".to_owned() };
+        let broken = Judgement { broken_rules: vec![rule], ..judgement(Conclusion::Broken) };
+        assert_eq!(of(&record, &broken), [Property::Linearizable, Property::ExactlyOnce]);
+        record.convergence = Convergence::Diverged { why: "node 3 has another state".to_owned() };
+        assert_eq!(of(&record, &judgement(Conclusion::Kept)), [Property::EqualStates]);
+        record.convergence = Convergence::NotReached { why: "node 3 did not serve".to_owned() };
+        assert_eq!(of(&record, &judgement(Conclusion::Kept)), [Property::DoneInTime]);
+    }
+
+    #[test]
     fn a_failure_is_told_with_its_reason_and_what_the_nodes_said() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("node-1.log");
         fs::write(&path, "2026-11-22T05:05:31.5Z elected\n2026-11-22T06:00:00Z later\n").expect("a log");
         let record = RunRecord { logs: vec![NodeLog { node: 1, path }], ..record() };
         let text = text_of(&record, &judgement(Conclusion::Broken));
-        assert!(text.starts_with("Verdict: convicted\n"));
+        assert!(text.starts_with("Verdict: convicted\nConvicted of: linearizable\n"));
         assert!(text.contains("register: Key \"a\" is not linearizable."));
         assert!(text.contains("Log of node 1:\n  2026-11-22T05:05:31.5Z elected\n"));
         assert!(!text.contains("later"));
@@ -242,6 +259,7 @@ mod tests {
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).expect(name);
         let json: serde_json::Value = serde_json::from_str(&read("report.json")).expect("JSON");
         assert_eq!(json["verdict"], "convicted");
+        assert_eq!(json["convicted_of"], serde_json::json!(["linearizable"]));
         assert_eq!(json["measures"]["kinds"]["kill"]["installed"], 1);
         let page = read("report.html");
         assert!(

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::{Answer, Cluster, POLL, ask};
 use crate::error::HarnessError;
+use crate::property::Property;
 
 /// How long one question may take.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -56,6 +57,6 @@ impl Cluster {
             tokio::time::sleep(POLL).await;
         }
         let what = format!("the members did not become the voters {voters:?} (last seen: {seen:?})");
-        Err(HarnessError::Late { what, seconds: limit.as_secs() })
+        Err(HarnessError::Late { property: Property::DoneInTime, what, seconds: limit.as_secs() })
     }
 }

@@ -17,6 +17,7 @@ use super::layer::Layer;
 use super::machines::Machines;
 use crate::error::HarnessError;
 use crate::history::Conviction;
+use crate::property::Property;
 use crate::run_clock::RunClock;
 
 /// How long the system may take to do what a signal says.
@@ -144,16 +145,20 @@ impl Node {
         self.signal(&child, Signal::TERM)?;
         let Ok(ended) = tokio::time::timeout(limit, child.wait()).await else {
             child.kill().await.map_err(HarnessError::system(format!("killing node {}", self.number)))?;
-            return Err(self.late("did not end when it was told to", limit));
+            return Err(self.late(Property::DoneInTime, "did not end when it was told to", limit));
         };
         ended.map(|_| ()).map_err(HarnessError::system(format!("waiting for node {}", self.number)))
     }
 
-    pub async fn await_end(&self, limit: Duration) -> Result<(), HarnessError> {
+    pub async fn await_departure(&self, limit: Duration) -> Result<(), HarnessError> {
         let deadline = Instant::now() + limit;
         while self.process().await.is_some() {
             if Instant::now() > deadline {
-                return Err(self.late("did not end by itself", limit));
+                return Err(self.late(
+                    Property::RemovedNodesStop,
+                    "was removed and did not end by itself",
+                    limit,
+                ));
             }
             tokio::time::sleep(POLL).await;
         }
@@ -215,7 +220,11 @@ impl Node {
             state.ended = Some(status);
             if self.clock.now() > state.may_end_until {
                 let what = format!("Node {} ended by itself ({status}).", self.number);
-                state.unexplained.push(Conviction { when: self.clock.now(), what });
+                state.unexplained.push(Conviction {
+                    when: self.clock.now(),
+                    property: Property::NodesGoOn,
+                    what,
+                });
             }
         }
     }
@@ -227,8 +236,12 @@ impl Node {
             .map_err(|error| HarnessError::system(format!("signalling node {}", self.number))(error.into()))
     }
 
-    fn late(&self, what: &str, limit: Duration) -> HarnessError {
-        HarnessError::Late { what: format!("node {} {what}", self.number), seconds: limit.as_secs() }
+    fn late(&self, property: Property, what: &str, limit: Duration) -> HarnessError {
+        HarnessError::Late {
+            property,
+            what: format!("node {} {what}", self.number),
+            seconds: limit.as_secs(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use quorate_jepsen::event::{Event, EventKind, Process, Value};
 use quorate_jepsen::jsonl::write_json_event;
 
 use super::{Conviction, Histories, Outcome, Revealed, Sample, Snapshot, WorkloadHistory};
+use crate::property::Property;
 use crate::run_clock::RunClock;
 use crate::workload::WorkloadName;
 
@@ -126,10 +127,10 @@ impl Recorder {
     }
 
     /// An answer was none that the API gives, or broke a rule that a client can see at once.
-    pub fn convict(&self, what: String) {
+    pub fn convict(&self, property: Property, what: String) {
         let mut histories = self.lock();
         let when = self.clock.now();
-        histories.convictions.push(Conviction { when, what });
+        histories.convictions.push(Conviction { when, property, what });
     }
 
     /// How many requests have ended so far: all, and those that were answered.

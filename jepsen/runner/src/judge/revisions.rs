@@ -5,6 +5,7 @@
 
 use super::{DisturbedClock, some};
 use crate::history::{Conviction, Freshness, Revealed};
+use crate::property::Property;
 
 /// The largest revision that was known at each moment at which it grew.
 #[derive(Default)]
@@ -51,15 +52,19 @@ fn broken(
 ) -> Option<Conviction> {
     let Revealed { began, node, revision, .. } = *it;
     let before = known.before(began);
-    let what = match it.freshness {
-        None if revision <= before => {
+    let (property, what) = match it.freshness {
+        None if revision <= before => (
+            Property::RevisionsInOrder,
             format!(
                 "a write at node {node} took revision {revision}, although {before} was known before it was sent"
-            )
-        }
-        Some(Freshness::Linearizable) if revision < before => format!(
-            "node {node} answered a linearizable read from revision {revision}, although {before} was known before \
+            ),
+        ),
+        Some(Freshness::Linearizable) if revision < before => (
+            Property::RevisionsInOrder,
+            format!(
+                "node {node} answered a linearizable read from revision {revision}, although {before} was known before \
              it was sent"
+            ),
         ),
         Some(Freshness::Age(age)) if !is_disturbed(it, age, clocks) => {
             let moment = began.saturating_sub(age);
@@ -68,14 +73,15 @@ fn broken(
                 return None;
             }
             let age_ms = age / 1_000_000;
-            format!(
+            let what = format!(
                 "node {node} answered a stale read from revision {revision} and said that that is {age_ms} ms old at \
                  most, although {before} had been acknowledged by then"
-            )
+            );
+            (Property::AgesAsTold, what)
         }
         _ => return None,
     };
-    Some(Conviction { when: began, what })
+    Some(Conviction { when: began, property, what })
 }
 
 /// Whether the clock by which an age was measured was wrong while it was.

@@ -12,6 +12,7 @@ use quorate_jepsen::store::{StoreAnswer, StoreCall, StoreHistory};
 
 use super::some;
 use crate::history::{Conviction, Snapshot, SnapshotEntry};
+use crate::property::Property;
 use crate::workload::wrong_sum;
 
 /// A write of a value.
@@ -47,14 +48,17 @@ pub(super) fn check(snapshots: &[Snapshot], history: &ImportedHistory) -> Vec<Co
         let Snapshot { node, revision, start, end, .. } = snapshot;
         let (start, end) = (start.escape_debug(), end.escape_debug());
         let what = format!("node {node} showed {start} to {end} at revision {revision}: {what}");
-        Some(Conviction { when: snapshot.began, what })
+        Some(Conviction { when: snapshot.began, property: Property::StatesOfARevision, what })
     };
     some(snapshots.iter().filter_map(convict).collect())
 }
 
 /// Checks that no money was lost or made.
 pub(super) fn check_sums(snapshots: &[Snapshot]) -> Vec<Conviction> {
-    let convict = |snapshot: &Snapshot| Some(Conviction { when: snapshot.began, what: wrong_sum(snapshot)? });
+    let convict = |snapshot: &Snapshot| {
+        let what = wrong_sum(snapshot)?;
+        Some(Conviction { when: snapshot.began, property: Property::MoneyIsKept, what })
+    };
     some(snapshots.iter().filter_map(convict).collect())
 }
 

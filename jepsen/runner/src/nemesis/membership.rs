@@ -12,6 +12,7 @@ use super::{Nemesis, Sphere, Strike, some_leader};
 use crate::cluster::{Answer, Cluster};
 use crate::error::HarnessError;
 use crate::fault::FaultState;
+use crate::property::Property;
 
 /// How long a change of the members may take.
 const CHANGE_LIMIT: Duration = Duration::from_secs(30);
@@ -128,7 +129,7 @@ impl Nemesis for MembershipChurn {
         }
         if self.way != Way::DiskLost {
             // It learns of it, and says so by ending.
-            cluster.await_end(node, CHANGE_LIMIT).await?;
+            cluster.await_departure(node, CHANGE_LIMIT).await?;
         }
         Ok(Strike { action, nodes: vec![node], state: FaultState::Installed })
     }
@@ -158,12 +159,13 @@ impl MembershipChurn {
             let answer = self.way.ask(cluster, node).await;
             if self.way.is_settled_by(answer.as_ref()) {
                 let is_removed = self.way != Way::DiskLost && answer.is_some_and(|it| it.status < 300);
-                return if is_removed { cluster.await_end(node, CHANGE_LIMIT).await } else { Ok(()) };
+                return if is_removed { cluster.await_departure(node, CHANGE_LIMIT).await } else { Ok(()) };
             }
             if Instant::now() > deadline {
                 let said = answer.map_or("no node answered".to_owned(), |answer| answer.body);
+                let property = Property::DoneInTime;
                 let what = format!("no node took the change of member {node} (last said: {said})");
-                return Err(HarnessError::Late { what, seconds: CHANGE_LIMIT.as_secs() });
+                return Err(HarnessError::Late { property, what, seconds: CHANGE_LIMIT.as_secs() });
             }
             tokio::time::sleep(POLL).await;
         }
@@ -179,8 +181,8 @@ async fn restore(cluster: &Cluster, node: u8) -> Result<(), HarnessError> {
             cluster.start(node).await?;
         }
         match cluster.await_voters(&cluster.nodes(), LOOK).await {
-            Err(HarnessError::Late { what, .. }) if Instant::now() > deadline => {
-                return Err(HarnessError::Late { what, seconds: CHANGE_LIMIT.as_secs() });
+            Err(HarnessError::Late { property, what, .. }) if Instant::now() > deadline => {
+                return Err(HarnessError::Late { property, what, seconds: CHANGE_LIMIT.as_secs() });
             }
             Err(HarnessError::Late { .. }) => {}
             other => return other,

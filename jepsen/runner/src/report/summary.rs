@@ -1,5 +1,6 @@
 //! What a report says, whether as text, as JSON or as a page.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use quorate_jepsen::judge::Conclusion;
@@ -12,6 +13,7 @@ use crate::arguments::Arguments;
 use crate::fault::Fault;
 use crate::history::{Conviction, Histories};
 use crate::judge::{Judgement, WorkloadJudgement};
+use crate::property::Property;
 
 /// The verdict on a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -102,6 +104,8 @@ impl WorkloadSummary {
 pub struct Summary<'r> {
     /// The verdict.
     pub verdict: Verdict,
+    /// What the store is convicted of.
+    pub convicted_of: BTreeSet<Property>,
     /// How the run was asked for.
     pub arguments: &'r Arguments,
     /// The command that repeats it.
@@ -145,6 +149,7 @@ impl<'r> Summary<'r> {
         };
         Self {
             verdict,
+            convicted_of: convicted_of(verdict, record, judgement),
             arguments: &record.arguments,
             command: &record.command,
             version: &record.version,
@@ -160,6 +165,23 @@ impl<'r> Summary<'r> {
             logs,
         }
     }
+}
+
+/// What the store is convicted of, by all that was found.
+fn convicted_of(verdict: Verdict, record: &RunRecord, judgement: &Judgement) -> BTreeSet<Property> {
+    if verdict != Verdict::Convicted {
+        return BTreeSet::new();
+    }
+    let broken = judgement.workloads.iter().filter(|workload| workload.conclusion == Conclusion::Broken);
+    let of_workloads = broken.map(|workload| workload.workload.property());
+    let of_rules = judgement.broken_rules.iter().map(|rule| rule.property);
+    let of_convergence = match record.convergence {
+        Convergence::Converged { .. } => None,
+        Convergence::Diverged { .. } => Some(Property::EqualStates),
+        // It may be the harness that stood in the way.
+        Convergence::NotReached { .. } => record.harness_failures.is_empty().then_some(Property::DoneInTime),
+    };
+    of_workloads.chain(of_rules).chain(of_convergence).collect()
 }
 
 /// When the first thing was seen that convicts the store, in nanoseconds of the run, if clients saw one.

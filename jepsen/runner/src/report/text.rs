@@ -17,6 +17,10 @@ fn write_text(summary: &Summary<'_>, text: &mut String) -> std::fmt::Result {
     let Summary { arguments, measures, .. } = summary;
     let requests = measures.requests();
     writeln!(text, "Verdict: {}", summary.verdict.words())?;
+    if !summary.convicted_of.is_empty() {
+        let properties: Vec<_> = summary.convicted_of.iter().map(ToString::to_string).collect();
+        writeln!(text, "Convicted of: {}", properties.join(", "))?;
+    }
     writeln!(
         text,
         "{}, {} nodes, {} of work from {}, seed {}",

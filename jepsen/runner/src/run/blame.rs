@@ -9,6 +9,7 @@ use std::fs;
 
 use crate::error::HarnessError;
 use crate::history::Conviction;
+use crate::property::Property;
 use crate::report::NodeLog;
 
 /// What the lines of the interposer begin with, and what a panic in it says of its place.
@@ -52,7 +53,7 @@ impl Blame {
                     blame.harness.push(what());
                 } else if line.contains(PANIC) {
                     // A thread that panics need not end its process.
-                    blame.store.push(Conviction { when, what: what() });
+                    blame.store.push(Conviction { when, property: Property::NodesGoOn, what: what() });
                 }
             }
         }
@@ -87,7 +88,8 @@ mod tests {
             fs::write(&path, text).expect("a log");
             NodeLog { node, path }
         };
-        let conviction = |what: &str| Conviction { when: 5, what: what.to_owned() };
+        let conviction =
+            |what: &str| Conviction { when: 5, property: Property::NodesGoOn, what: what.to_owned() };
         let ends = ends.iter().map(|&(node, what)| (node, conviction(what))).collect();
         let blame = Blame::of(vec![conviction(LATE)], ends, &[log(1, first), log(2, second)], 9);
         let blame = blame.expect("readable");

@@ -152,9 +152,13 @@ impl<'a> Harm<'a> {
     fn note(&mut self, striker: usize, doing: &str, error: &HarnessError) {
         let line = format!("{} could not {doing}: {error}", self.nemeses[striker].name());
         match error {
-            HarnessError::Late { .. } => {
+            HarnessError::Late { property, .. } => {
                 println!("the store was too late: {line}");
-                self.convictions.push(Conviction { when: self.cluster.clock().now(), what: line });
+                self.convictions.push(Conviction {
+                    when: self.cluster.clock().now(),
+                    property: *property,
+                    what: line,
+                });
             }
             _ => {
                 println!("the harness failed: {line}");

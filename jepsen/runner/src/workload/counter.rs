@@ -5,6 +5,7 @@ use quorate_jepsen::event::Value;
 use crate::client::Client;
 use crate::client::ask::{Ask, Comparison, Step, Told};
 use crate::history::{Call, Completion, Outcome};
+use crate::property::Property;
 
 const KEYS: u64 = 3;
 /// How often a client tries again when others are faster.
@@ -45,7 +46,7 @@ async fn value(client: &mut Client, node: u8, key: &str) -> Result<Option<i64>, 
             Ok(number) => Ok(Some(number)),
             Err(_) => {
                 let what = format!("key {key} holds {:?}, which nobody wrote", item.value);
-                client.recorder().convict(what.clone());
+                client.recorder().convict(Property::NothingFromNowhere, what.clone());
                 Err(Told::Unknown { why: what })
             }
         },

@@ -11,6 +11,7 @@ use quorate_jepsen::event::Value;
 use crate::client::Client;
 use crate::client::ask::{Ask, Token, Told};
 use crate::history::{Call, Completion, Outcome};
+use crate::property::Property;
 
 /// How long a session lives without a sign of life: longer than any fault lasts.
 const SESSION_TTL: Duration = Duration::from_secs(120);
@@ -140,7 +141,7 @@ async fn write(client: &mut Client, session: &mut Session, key: &str, own: &mut 
 fn check_version(client: &Client, key: &str, version: u64, own: &Own) {
     if version < own.done || version > own.done + own.unknown {
         let (done, unknown) = (own.done, own.unknown);
-        client.recorder().convict(format!(
+        client.recorder().convict(Property::ExactlyOnce, format!(
             "key {key} has version {version} although it was written {done} times, and perhaps {unknown} times more"
         ));
     }

@@ -5,6 +5,7 @@ use quorate_jepsen::import::ModelName;
 use serde::Serialize;
 
 use crate::arguments::Target;
+use crate::property::Property;
 
 /// The name of a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
@@ -77,6 +78,14 @@ impl WorkloadName {
             Self::Append | Self::Bank => ModelName::Transactions,
             Self::Set => ModelName::Set,
             Self::Counter | Self::ExactlyOnce => ModelName::Counter,
+        }
+    }
+
+    /// What a history of it owes.
+    pub fn property(self) -> Property {
+        match self.model() {
+            ModelName::Transactions => Property::StrictlySerializable,
+            _ => Property::Linearizable,
         }
     }
 

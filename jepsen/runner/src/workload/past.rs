@@ -6,6 +6,7 @@ use super::versioned::{self, Seen};
 use crate::client::Client;
 use crate::client::ask::{Ask, Consistency, Told, behind};
 use crate::history::Snapshot;
+use crate::property::Property;
 
 const KEYS: u64 = 8;
 /// Revisions that a client remembers.
@@ -69,7 +70,7 @@ async fn read_past(client: &mut Client, revisions: &[(u64, u64)]) {
         Told::Page { revision, entries, .. } => {
             if revision != at {
                 let what = format!("node {node} listed revision {revision} although {at} was asked for");
-                client.recorder().convict(what);
+                client.recorder().convict(Property::StatesOfARevision, what);
             }
             entries
         }
@@ -77,7 +78,7 @@ async fn read_past(client: &mut Client, revisions: &[(u64, u64)]) {
         Told::Compacted { oldest } => {
             let asked = client.compacted().load(Ordering::Acquire);
             if at >= oldest || oldest > asked {
-                client.recorder().convict(format!(
+                client.recorder().convict(Property::StatesOfARevision, format!(
                     "node {node} says that revision {at} is compacted, and that {oldest} is the oldest left; \
                      nobody has compacted beyond {asked}"
                 ));

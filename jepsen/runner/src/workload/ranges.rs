@@ -4,6 +4,7 @@ use super::versioned::{self, Seen};
 use crate::client::Client;
 use crate::client::ask::{Ask, Consistency, Told, behind};
 use crate::history::Snapshot;
+use crate::property::Property;
 
 const KEYS: u64 = 24;
 const PAGE_KEYS_MAX: u64 = 10;
@@ -60,7 +61,7 @@ async fn list(client: &mut Client, prefix: &str) {
         let Told::Page { revision, entries, next, .. } = client.ask(node, &ask).await else { return };
         let first = *at.get_or_insert(revision);
         if revision != first {
-            client.recorder().convict(format!(
+            client.recorder().convict(Property::StatesOfARevision, format!(
                 "a listing of {start} to {end} that began at revision {first} went on at revision {revision}"
             ));
             return;

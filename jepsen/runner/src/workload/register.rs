@@ -8,6 +8,7 @@ use crate::arguments::Target;
 use crate::client::Client;
 use crate::client::ask::{Ask, Comparison, Condition, Consistency, Step, Told};
 use crate::history::{Call, Completion, Outcome};
+use crate::property::Property;
 
 const KEYS: u64 = 10;
 
@@ -65,7 +66,10 @@ async fn read(client: &mut Client, node: u8, key: &str, consistency: Consistency
     };
     let value = item.as_ref().and_then(|item| item.value.parse().ok());
     if let (Some(item), None) = (item, value) {
-        client.recorder().convict(format!("key {key} holds {:?}, which nobody wrote", item.value));
+        client.recorder().convict(
+            Property::NothingFromNowhere,
+            format!("key {key} holds {:?}, which nobody wrote", item.value),
+        );
     }
     let completion = Completion { value: value.map(integer), ..Completion::default() };
     client.end(operation, Outcome::Ok, completion);

@@ -6,6 +6,7 @@ use super::versioned::{self, Seen};
 use crate::client::Client;
 use crate::client::ask::{Ask, Consistency, Told, behind};
 use crate::history::Snapshot;
+use crate::property::Property;
 
 const KEYS: u64 = 6;
 /// Bounds that clients ask for.
@@ -88,7 +89,7 @@ fn check_bound(client: &Client, node: u8, age_max: Option<Duration>, age_ms: Opt
     let Some(age_max) = age_max else { return };
     let took = client.patience() * 2;
     if age_ms.is_none_or(|age_ms| Duration::from_millis(age_ms) > age_max + took) {
-        client.recorder().convict(format!(
+        client.recorder().convict(Property::AgesAsTold, format!(
             "node {node} answered a read that was to be no older than {age_max:?} with an age of {age_ms:?} ms"
         ));
     }
