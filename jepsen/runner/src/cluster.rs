@@ -3,6 +3,7 @@
 //! They are numbered from 1. Each has an address of its own, the same as long as the run lasts, a folder for its data,
 //! and a file that gets all that it writes to its standard output and error.
 
+mod ends;
 pub mod launch;
 pub mod layer;
 pub mod machines;
@@ -166,7 +167,8 @@ impl Cluster {
         self.node(node).await_departure(limit).await
     }
 
-    /// What was done to a node may make it end by itself, until it is started again.
+    /// What was done to a node may make it end by itself, and again when it is started, until
+    /// [`Self::expect_end_soon`].
     pub async fn expect_end(&self, node: u8) {
         self.node(node).expect_end().await;
     }

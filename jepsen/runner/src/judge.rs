@@ -85,6 +85,7 @@ pub fn judge(histories: &Histories, faults: &[Fault]) -> Result<Judgement, Strin
             _ => snapshots::check(&history.snapshots, &imported),
         });
     }
+    broken_rules.sort_by_key(|rule| rule.when);
     Ok(Judgement { workloads, broken_rules })
 }
 

@@ -28,15 +28,18 @@ use crate::cluster::layer::Layer;
 use crate::error::HarnessError;
 use crate::fault::FaultState;
 
-/// What a nemesis lays its hands on. Two of the same sphere never strike together: neither could tell what it found.
+/// What a nemesis lays its hands on. Two that have one in common never strike together: neither could tell what it
+/// found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sphere {
-    /// Whether nodes run: kill, pause, restart, power loss.
+    /// Whether nodes run: kill, pause, restart, power loss. That a node ends of another fault is not meant.
     Processes,
     /// What arrives between nodes.
     Network,
-    /// What disks do.
+    /// What disks do with what they are told.
     Disks,
+    /// What disks have room for.
+    Room,
     /// What nodes take for the time.
     Clocks,
     /// Who is a member. Strikes alone: a change needs a majority that is there.
@@ -61,7 +64,7 @@ pub trait Nemesis: Send {
     fn name(&self) -> &'static str;
 
     /// What it lays its hands on.
-    fn sphere(&self) -> Sphere;
+    fn spheres(&self) -> &'static [Sphere];
 
     /// One line for people.
     fn description(&self) -> &'static str;

@@ -1,8 +1,9 @@
 //! Which faults strike when.
 //!
 //! All nemeses that were chosen have their turns, in an order that the seed shuffles anew whenever all have had one. In
-//! about every third round another one joins in that lays its hands on something else. Between rounds the cluster is
-//! left alone, so that it can be seen how it recovers.
+//! about every third round another one joins in that lays its hands on something else. Whichever of the two came first,
+//! either may be healed first: so a node that was killed is started on a disk that is still full, or on one that is not
+//! any more. Between rounds the cluster is left alone, so that it can be seen how it recovers.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -24,7 +25,7 @@ const STAGGER_MILLISECONDS: RangeInclusive<u64> = 0..=1_200;
 #[derive(Clone, Debug)]
 pub struct Candidate {
     /// What it lays its hands on.
-    pub sphere: Sphere,
+    pub spheres: &'static [Sphere],
     /// How long its faults may last.
     pub duration: RangeInclusive<Duration>,
 }
@@ -34,6 +35,8 @@ pub struct Candidate {
 pub struct Round {
     /// Who strikes, by place in the list of candidates: the first at once, the others after [`Self::stagger`].
     pub strikers: Vec<usize>,
+    /// The same, in the order in which they are healed: the first at once, the others after [`Self::stagger`].
+    pub healers: Vec<usize>,
     /// How long the others wait.
     pub stagger: Duration,
     /// How long the faults last once they are there.
@@ -62,16 +65,19 @@ impl Schedule {
         let first = self.next_turn()?;
         let mut strikers = vec![first];
         if self.random.random_range(0..100) < COMBINED_PERCENT {
-            let alone = self.candidates[first].sphere;
-            let goes_with = |other: &usize| may_combine(alone, self.candidates[*other].sphere);
+            let alone = self.candidates[first].spheres;
+            let goes_with = |other: &usize| may_combine(alone, self.candidates[*other].spheres);
             let others: Vec<_> = (0..self.candidates.len()).filter(goes_with).collect();
             strikers.extend(others.choose(&mut self.random));
         }
         let longest = strikers.iter().map(|&striker| self.candidates[striker].duration.clone());
         let longest = longest.max_by_key(|duration| *duration.end()).expect("somebody strikes");
         let duration = self.random.random_range(longest.start().as_micros()..=longest.end().as_micros());
+        let mut healers = strikers.clone();
+        healers.shuffle(&mut self.random);
         Some(Round {
             strikers,
+            healers,
             stagger: Duration::from_millis(self.random.random_range(STAGGER_MILLISECONDS)),
             duration: Duration::from_micros(u64::try_from(duration).expect("faults are short")),
             pause: Duration::from_millis(self.random.random_range(PAUSE_MILLISECONDS)),
@@ -88,8 +94,9 @@ impl Schedule {
 }
 
 /// Whether two may strike in the same round.
-fn may_combine(one: Sphere, other: Sphere) -> bool {
-    one != other && one != Sphere::Members && other != Sphere::Members
+fn may_combine(one: &[Sphere], other: &[Sphere]) -> bool {
+    let is_alone = |spheres: &[Sphere]| spheres.contains(&Sphere::Members);
+    !is_alone(one) && !is_alone(other) && !one.iter().any(|sphere| other.contains(sphere))
 }
 
 #[cfg(test)]
@@ -101,9 +108,16 @@ mod tests {
     use super::*;
 
     fn candidates() -> Vec<Candidate> {
-        let spheres = [Sphere::Processes, Sphere::Processes, Sphere::Network, Sphere::Disks, Sphere::Members];
+        let spheres: [&'static [Sphere]; 6] = [
+            &[Sphere::Processes],
+            &[Sphere::Processes, Sphere::Room],
+            &[Sphere::Room],
+            &[Sphere::Network],
+            &[Sphere::Disks],
+            &[Sphere::Members],
+        ];
         let duration = Duration::from_secs(1)..=Duration::from_secs(5);
-        spheres.map(|sphere| Candidate { sphere, duration: duration.clone() }).to_vec()
+        spheres.map(|spheres| Candidate { spheres, duration: duration.clone() }).to_vec()
     }
 
     fn rounds(seed: u64) -> Vec<Round> {
@@ -119,9 +133,9 @@ mod tests {
 
     #[test]
     fn all_have_their_turn_before_one_has_another() {
-        for turns in rounds(3).chunks(5) {
+        for turns in rounds(3).chunks_exact(6) {
             let first: BTreeSet<_> = turns.iter().map(|round| round.strikers[0]).collect();
-            assert_eq!(first.len(), 5);
+            assert_eq!(first.len(), 6);
         }
     }
 
@@ -132,10 +146,22 @@ mod tests {
         let together: Vec<_> = rounds.iter().filter(|round| round.strikers.len() > 1).collect();
         assert!(together.len() > 10, "{} rounds are combined", together.len());
         for round in together {
-            let spheres: BTreeSet<_> = round.strikers.iter().map(|&who| candidates[who].sphere).collect();
-            assert_eq!(spheres.len(), round.strikers.len());
-            assert!(!spheres.contains(&Sphere::Members));
+            let spheres: Vec<_> = round.strikers.iter().flat_map(|&who| candidates[who].spheres).collect();
+            let different: BTreeSet<_> = spheres.iter().collect();
+            assert_eq!(different.len(), spheres.len());
+            assert!(!spheres.contains(&&Sphere::Members));
         }
+    }
+
+    #[test]
+    fn either_is_healed_first() {
+        let rounds = rounds(6);
+        let (same, other): (Vec<_>, Vec<_>) = rounds
+            .iter()
+            .filter(|round| round.strikers.len() == 2)
+            .partition(|round| round.healers == round.strikers);
+        assert!(same.len() > 5 && other.len() > 5, "{} and {}", same.len(), other.len());
+        assert!(other.iter().all(|round| round.healers.iter().rev().eq(&round.strikers)));
     }
 
     #[test]

@@ -51,13 +51,15 @@ const PROOFS: [Proof; 4] = [
         nemeses: "power-loss",
         workloads: "register,set,append",
         violates: &["acknowledged-is-kept"],
-        // What comes after the loss takes the place of what was lost, in the log and in the order of revisions.
+        // What comes after the loss takes the place of what was lost, in the log and in the order of revisions. Nodes
+        // that meet such a log stop, and do not come back.
         entails: &[
             "linearizable",
             "strictly-serializable",
             "revisions-in-order",
             "equal-states",
             "nodes-go-on",
+            "done-in-time",
         ],
     },
     Proof {

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::Cluster;
+use super::ends::Ends;
 use super::launch::Launch;
 use super::layer::Layer;
 use super::machines::Machines;
@@ -24,9 +25,6 @@ use crate::run_clock::RunClock;
 const SIGNAL_LIMIT: Duration = Duration::from_secs(10);
 /// How often it is asked whether it has.
 const POLL: Duration = Duration::from_millis(1);
-/// How long a node may take to end of what was done to it when that is over. Somebody has to look whether it runs at
-/// least as often: when it ended is not known.
-const END_LIMIT: Duration = Duration::from_secs(30);
 
 /// A node, whether it runs or not.
 pub struct Node {
@@ -40,14 +38,9 @@ pub struct Node {
 #[derive(Default)]
 struct State {
     child: Option<Child>,
-    /// How the last process ended, if it was not told to.
-    ended: Option<ExitStatus>,
     /// Whether the next start is one of a node that joins.
     joins: bool,
-    /// Until when the process that runs may end by itself, in nanoseconds of the run.
-    may_end_until: u64,
-    /// Ends that nothing explains.
-    unexplained: Vec<Conviction>,
+    ends: Ends,
 }
 
 impl Node {
@@ -72,29 +65,28 @@ impl Node {
     pub async fn ended(&self) -> Option<ExitStatus> {
         let mut state = self.state.lock().await;
         self.reap(&mut state);
-        state.ended
+        state.ends.last
     }
 
     /// Ends that nothing explains.
     pub async fn unexplained_ends(&self) -> Vec<Conviction> {
         let mut state = self.state.lock().await;
         self.reap(&mut state);
-        state.unexplained.clone()
+        state.ends.unexplained.clone()
     }
 
-    /// The process that runs may end by itself.
+    /// There is something now that its processes may end of.
     pub async fn expect_end(&self) {
         let mut state = self.state.lock().await;
         self.reap(&mut state);
-        state.may_end_until = u64::MAX;
+        state.ends.expect();
     }
 
-    /// What was done to the process that runs is over: if it ends of that, it does so soon.
+    /// That is over: if the process that runs ends of it, it does so soon.
     pub async fn expect_end_soon(&self) {
         let mut state = self.state.lock().await;
         self.reap(&mut state);
-        let soon = self.clock.now() + END_LIMIT.as_nanos() as u64;
-        state.may_end_until = state.may_end_until.min(soon);
+        state.ends.expect_soon(self.clock.now());
     }
 
     pub async fn joins(&self) -> bool {
@@ -125,8 +117,7 @@ impl Node {
         let child =
             command.spawn().map_err(HarnessError::system(format!("starting node {}", self.number)))?;
         state.child = Some(child);
-        state.ended = None;
-        state.may_end_until = 0;
+        state.ends.forget_process();
         Ok(())
     }
 
@@ -217,15 +208,7 @@ impl Node {
         let ended = state.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
         if let Some(status) = ended {
             state.child = None;
-            state.ended = Some(status);
-            if self.clock.now() > state.may_end_until {
-                let what = format!("Node {} ended by itself ({status}).", self.number);
-                state.unexplained.push(Conviction {
-                    when: self.clock.now(),
-                    property: Property::NodesGoOn,
-                    what,
-                });
-            }
+            state.ends.note(self.number, status, self.clock.now());
         }
     }
 
@@ -246,6 +229,11 @@ impl Node {
 }
 
 impl Cluster {
+    /// Whether a node has ended by itself, and was not started again.
+    pub async fn has_ended(&self, node: u8) -> bool {
+        self.node(node).ended().await.is_some()
+    }
+
     /// What was done to a node of which [`Cluster::expect_end`] was told is over: if it still ends of that, it does so
     /// soon.
     pub async fn expect_end_soon(&self, node: u8) {

@@ -58,8 +58,8 @@ impl Nemesis for ClockRate {
         "clock-rate"
     }
 
-    fn sphere(&self) -> Sphere {
-        Sphere::Clocks
+    fn spheres(&self) -> &'static [Sphere] {
+        &[Sphere::Clocks]
     }
 
     fn description(&self) -> &'static str {
@@ -115,8 +115,8 @@ impl Nemesis for ClockJump {
         "clock-jump"
     }
 
-    fn sphere(&self) -> Sphere {
-        Sphere::Clocks
+    fn spheres(&self) -> &'static [Sphere] {
+        &[Sphere::Clocks]
     }
 
     fn description(&self) -> &'static str {

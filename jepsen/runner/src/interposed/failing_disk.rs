@@ -72,9 +72,8 @@ impl Nemesis for FailingDisk {
         "failing-disk"
     }
 
-    fn sphere(&self) -> Sphere {
-        // Nodes end of it.
-        Sphere::Processes
+    fn spheres(&self) -> &'static [Sphere] {
+        &[Sphere::Disks]
     }
 
     fn description(&self) -> &'static str {

@@ -145,9 +145,8 @@ impl Nemesis for FullDisk {
         "full-disk"
     }
 
-    fn sphere(&self) -> Sphere {
-        // Nodes end of it, and cannot be started meanwhile.
-        Sphere::Processes
+    fn spheres(&self) -> &'static [Sphere] {
+        &[Sphere::Room]
     }
 
     fn description(&self) -> &'static str {

@@ -167,8 +167,8 @@ pub fn heal_disk(control: &Control) {
     }
 }
 
-/// Restarts the nodes that have ended by themselves, as those do that cannot trust their disk any more. The disks are
-/// well again: a node that still ends of what they did does so soon.
+/// Restarts the nodes that have ended by themselves, as those do that cannot trust their disk any more; whoever was
+/// killed is for others to start. The disks are well again: a node that still ends of what they did does so soon.
 ///
 /// # Errors
 ///
@@ -176,7 +176,9 @@ pub fn heal_disk(control: &Control) {
 pub async fn restart_ended(cluster: &Cluster, nodes: &[u8]) -> Result<(), HarnessError> {
     for &node in nodes {
         cluster.expect_end_soon(node).await;
-        cluster.start(node).await?;
+        if cluster.has_ended(node).await {
+            cluster.start(node).await?;
+        }
     }
     Ok(())
 }

@@ -55,8 +55,9 @@ impl Nemesis for PowerLoss {
         "power-loss"
     }
 
-    fn sphere(&self) -> Sphere {
-        Sphere::Processes
+    fn spheres(&self) -> &'static [Sphere] {
+        // What is taken back has to be written, for which a full disk may have no room.
+        &[Sphere::Processes, Sphere::Room]
     }
 
     fn description(&self) -> &'static str {

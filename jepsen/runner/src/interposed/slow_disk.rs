@@ -39,8 +39,8 @@ impl Nemesis for SlowDisk {
         "slow-disk"
     }
 
-    fn sphere(&self) -> Sphere {
-        Sphere::Disks
+    fn spheres(&self) -> &'static [Sphere] {
+        &[Sphere::Disks]
     }
 
     fn description(&self) -> &'static str {

@@ -34,8 +34,8 @@ impl Nemesis for Crash {
         }
     }
 
-    fn sphere(&self) -> Sphere {
-        Sphere::Processes
+    fn spheres(&self) -> &'static [Sphere] {
+        &[Sphere::Processes]
     }
 
     fn description(&self) -> &'static str {

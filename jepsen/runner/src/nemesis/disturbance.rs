@@ -68,8 +68,8 @@ impl Nemesis for Disturbance {
         }
     }
 
-    fn sphere(&self) -> Sphere {
-        Sphere::Network
+    fn spheres(&self) -> &'static [Sphere] {
+        &[Sphere::Network]
     }
 
     fn description(&self) -> &'static str {

@@ -83,8 +83,8 @@ impl Nemesis for MembershipChurn {
         }
     }
 
-    fn sphere(&self) -> Sphere {
-        Sphere::Members
+    fn spheres(&self) -> &'static [Sphere] {
+        &[Sphere::Members]
     }
 
     fn description(&self) -> &'static str {
@@ -143,10 +143,9 @@ impl Nemesis for MembershipChurn {
         if !is_settled {
             self.settle(cluster, node).await?;
         }
-        restore(cluster, node).await?;
-        // One that was not removed after all has no more reason to end.
+        // One that was not removed after all has no more reason to end, nor has the one that is started now.
         cluster.expect_end_soon(node).await;
-        Ok(())
+        restore(cluster, node).await
     }
 }
 

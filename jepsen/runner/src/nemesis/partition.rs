@@ -65,8 +65,8 @@ impl Nemesis for Partition {
         }
     }
 
-    fn sphere(&self) -> Sphere {
-        Sphere::Network
+    fn spheres(&self) -> &'static [Sphere] {
+        &[Sphere::Network]
     }
 
     fn description(&self) -> &'static str {

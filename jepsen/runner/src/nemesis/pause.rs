@@ -45,8 +45,8 @@ impl Nemesis for Pause {
         }
     }
 
-    fn sphere(&self) -> Sphere {
-        Sphere::Processes
+    fn spheres(&self) -> &'static [Sphere] {
+        &[Sphere::Processes]
     }
 
     fn description(&self) -> &'static str {

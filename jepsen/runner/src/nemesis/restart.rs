@@ -24,8 +24,8 @@ impl Nemesis for RollingRestart {
         "rolling-restart"
     }
 
-    fn sphere(&self) -> Sphere {
-        Sphere::Processes
+    fn spheres(&self) -> &'static [Sphere] {
+        &[Sphere::Processes]
     }
 
     fn description(&self) -> &'static str {

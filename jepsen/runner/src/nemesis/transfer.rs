@@ -26,8 +26,8 @@ impl Nemesis for TransferStorm {
         "transfer-storm"
     }
 
-    fn sphere(&self) -> Sphere {
-        Sphere::Members
+    fn spheres(&self) -> &'static [Sphere] {
+        &[Sphere::Members]
     }
 
     fn description(&self) -> &'static str {

@@ -44,7 +44,7 @@ impl<'a> Harm<'a> {
     pub fn new(cluster: &'a Cluster, nemeses: &'a mut [Box<dyn Nemesis>], mut random: ChaCha8Rng) -> Self {
         let candidates = nemeses
             .iter()
-            .map(|nemesis| Candidate { sphere: nemesis.sphere(), duration: nemesis.duration() });
+            .map(|nemesis| Candidate { spheres: nemesis.spheres(), duration: nemesis.duration() });
         // Of its own, so that the order does not depend on what nemeses draw, which depends on what they find.
         let schedule = Schedule::new(candidates.collect(), ChaCha8Rng::from_rng(&mut random));
         Self {
@@ -62,7 +62,7 @@ impl<'a> Harm<'a> {
     pub async fn go_on_until(&mut self, end: Duration, working: &Workloads) {
         while self.is_well() {
             let Some(round) = self.schedule.next_round() else { break };
-            let needed = round.stagger + round.duration + round.pause;
+            let needed = 2 * round.stagger + round.duration + round.pause;
             if self.cluster.clock().elapsed() + needed > end {
                 break;
             }
@@ -102,7 +102,12 @@ impl<'a> Harm<'a> {
         if self.faults[first_fault..].iter().any(is_there) {
             tokio::time::sleep(round.duration).await;
         }
-        self.heal(&round.strikers, first_fault).await;
+        for (place, &striker) in round.healers.iter().enumerate() {
+            if place > 0 {
+                tokio::time::sleep(round.stagger).await;
+            }
+            self.heal(&[striker], first_fault).await;
+        }
         tokio::time::sleep(round.pause).await;
         // A node may have ended of a fault just after that was healed.
         if let Err(error) = bring_back(self.cluster).await {
