@@ -52,10 +52,10 @@ impl Nemesis for Crash {
     }
 
     async fn strike(&mut self, cluster: &Cluster, random: &mut ChaCha8Rng) -> Result<Strike, HarnessError> {
-        let nodes = self.whom.choose(cluster, random).await;
-        if let Some(why) = Whom::obstacle(cluster, &nodes).await {
-            return Ok(Strike::skipped(format!("{} killed", self.whom.describe(&nodes)), why));
-        }
+        let nodes = match self.whom.choose_running(cluster, random, "killed").await {
+            Ok(nodes) => nodes,
+            Err(skipped) => return Ok(skipped),
+        };
         for &node in &nodes {
             self.killed.push(node);
             cluster.kill(node).await?;

@@ -66,10 +66,10 @@ impl Nemesis for Pause {
     }
 
     async fn strike(&mut self, cluster: &Cluster, random: &mut ChaCha8Rng) -> Result<Strike, HarnessError> {
-        let nodes = self.whom.choose(cluster, random).await;
-        if let Some(why) = Whom::obstacle(cluster, &nodes).await {
-            return Ok(Strike::skipped(format!("{} paused", self.whom.describe(&nodes)), why));
-        }
+        let nodes = match self.whom.choose_running(cluster, random, "paused").await {
+            Ok(nodes) => nodes,
+            Err(skipped) => return Ok(skipped),
+        };
         if self.short {
             for _ in 0..SHORT_PAUSES {
                 stop(cluster, &nodes, &mut self.paused).await?;

@@ -4,7 +4,7 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::some_leader;
+use super::{Strike, some_leader};
 use crate::cluster::Cluster;
 
 /// A choice of nodes.
@@ -35,10 +35,21 @@ impl Whom {
         nodes
     }
 
-    /// Why nothing can be done to the processes of these nodes, if so.
-    pub async fn obstacle(cluster: &Cluster, nodes: &[u8]) -> Option<String> {
+    /// The same, if the process of one of them runs. Else there is nothing to which `what` could be done, and a strike
+    /// that says so.
+    pub async fn choose_running(
+        self,
+        cluster: &Cluster,
+        random: &mut ChaCha8Rng,
+        what: &str,
+    ) -> Result<Vec<u8>, Strike> {
+        let nodes = self.choose(cluster, random).await;
         let running = cluster.running().await;
-        (!nodes.iter().any(|node| running.contains(node))).then(|| "none of them runs".to_owned())
+        if nodes.iter().any(|node| running.contains(node)) {
+            Ok(nodes)
+        } else {
+            Err(Strike::skipped(format!("{} {what}", self.describe(&nodes)), "none of them runs"))
+        }
     }
 
     /// Them, in an action: `leader 3`, `minority [1, 4]`.

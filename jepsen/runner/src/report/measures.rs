@@ -3,6 +3,8 @@
 //! The store is *away* as long as no write is acknowledged by any node. After a fault it is *back* with the first write
 //! that is acknowledged after the healing; *everywhere*, when every node has acknowledged one.
 
+mod plot;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -10,10 +12,7 @@ use serde::Serialize;
 use crate::fault::{Fault, FaultState};
 use crate::history::{Outcome, Sample};
 
-/// How many bars and points a plot has at most.
-const SLICES_MAX: u64 = 240;
-/// The shortest time that one of them stands for, in nanoseconds.
-const SLICE_NS_MIN: u64 = 250_000_000;
+pub use plot::Plot;
 
 /// How long what never ends takes.
 pub const NEVER: u64 = u64::MAX;
@@ -78,17 +77,6 @@ pub struct Kind {
     /// The longest time from a healing until every node had acknowledged one. None if it never came so far before the
     /// next fault.
     pub everywhere_max: Option<u64>,
-}
-
-/// What happened in equal slices of time, one after the other.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Plot {
-    /// How long a slice is, in nanoseconds.
-    pub slice: u64,
-    /// Requests that ended in it.
-    pub outcomes: Vec<Outcomes>,
-    /// The latency of those that were answered, in nanoseconds: half were faster, 99 of 100 were faster, the slowest.
-    pub latencies: Vec<Option<[u64; 3]>>,
 }
 
 impl Measures {
@@ -227,31 +215,6 @@ fn kinds(faults: &[Fault], recoveries: &[Recovery]) -> BTreeMap<&'static str, Ki
     kinds
 }
 
-impl Plot {
-    fn new(samples: &[Sample], length: u64) -> Self {
-        let slice = length.div_ceil(SLICES_MAX).max(SLICE_NS_MIN);
-        let slices = length.div_ceil(slice) as usize;
-        let mut outcomes = vec![Outcomes::default(); slices];
-        let mut latencies = vec![Vec::new(); slices];
-        for sample in samples {
-            let place = (sample.ended / slice) as usize;
-            // Answers that come after the end belong to no slice.
-            let Some(counted) = outcomes.get_mut(place) else { continue };
-            counted.count(sample.outcome);
-            if sample.outcome == Outcome::Ok {
-                latencies[place].push(sample.ended - sample.began);
-            }
-        }
-        let quantiles = |mut latencies: Vec<u64>| {
-            latencies.sort_unstable();
-            let slowest = *latencies.last()?;
-            let at = |percent: usize| latencies[(latencies.len() - 1) * percent / 100];
-            Some([at(50), at(99), slowest])
-        };
-        Self { slice, outcomes, latencies: latencies.into_iter().map(quantiles).collect() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,13 +275,5 @@ mod tests {
             measures.recoveries[0],
             Recovery { away: 58 * SECOND, back: Some(NEVER), everywhere: None }
         );
-    }
-
-    #[test]
-    fn requests_are_plotted_in_the_slice_in_which_they_ended() {
-        let plot = Plot::new(&[write(SECOND / 8, 1), write(SECOND * 3 / 8, 1)], SECOND / 2);
-        let one = Outcomes { ok: 1, ..Outcomes::default() };
-        assert_eq!(plot.outcomes, [one, one]);
-        assert_eq!(plot.latencies, [Some([1, 1, 1]); 2]);
     }
 }
