@@ -63,8 +63,8 @@ fn code_of_inside(arguments: &Arguments, ended: io::Result<ExitStatus>) -> u8 {
             HARNESS_FAILED
         }
     };
-    if code == HARNESS_FAILED {
-        // Of what it had started nothing is left that could still write.
+    if !matches!(code, 0..=BAD_ARGUMENTS) {
+        // It failed, or was killed. Of what it had started nothing is left that could still write.
         clean_up(arguments);
     }
     code

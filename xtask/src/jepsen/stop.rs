@@ -7,10 +7,10 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -74,6 +74,8 @@ pub fn check(workspace: &Workspace) -> Result<(), Error> {
 /// A run whose cluster serves.
 struct Run {
     process: Child,
+    /// What it says. Kept open: it may have more to say.
+    said: Lines<BufReader<ChildStdout>>,
     began: Instant,
     output: PathBuf,
     is_isolated: bool,
@@ -109,6 +111,7 @@ impl Run {
         let said = process.stdout.take().expect("its output is piped");
         let mut run = Self {
             process,
+            said: BufReader::new(said).lines(),
             began,
             output,
             is_isolated: true,
@@ -116,7 +119,7 @@ impl Run {
             namespaces: BTreeSet::new(),
         };
         let mut lines = String::new();
-        for line in BufReader::new(said).lines() {
+        while let Some(line) = run.said.next() {
             let line = line.map_err(Error::file("reading", Path::new("what a run says")))?;
             run.is_isolated &= !line.starts_with(SHARED);
             if line.contains(SERVES) {
@@ -206,6 +209,17 @@ impl Run {
             }
         }
         Ok(left)
+    }
+}
+
+impl Drop for Run {
+    /// Ends a run that did not do what it should. One that has ended is left alone.
+    fn drop(&mut self) {
+        if let Ok(None) = self.process.try_wait() {
+            // Why it is in the way was told already; it may have ended just now.
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+        }
     }
 }
 
