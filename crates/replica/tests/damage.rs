@@ -1,5 +1,7 @@
 //! A replica whose state is damaged, or is not the leader's: it serves nothing of it, and comes back.
 
+use std::path::Path;
+
 use bytes::Bytes;
 use quorate_environment::{Environment, TokioEnvironment};
 use quorate_kv::{Command, Condition, Outcome, Setting, SettingChange};
@@ -12,7 +14,7 @@ use quorate_storage::testing::{apply_apart, flip_bit};
 
 mod support;
 
-use support::{PATIENCE, options, start_all};
+use support::{PATIENCE, options, start_again, start_all};
 
 type Node = Replica<TokioEnvironment>;
 
@@ -38,18 +40,11 @@ async fn read(replica: &Node, number: u64) -> Result<Option<Bytes>, ReadError> {
     Ok(answer.found.map(|found| found.value))
 }
 
-/// Starts a node whose directory its last run may not have let go of yet.
-async fn start_again(options: &ReplicaOptions) -> Result<Node, StartError> {
-    let environment = TokioEnvironment::new();
-    let deadline = environment.now() + PATIENCE;
-    loop {
-        match Replica::start(environment, options.clone()).await {
-            Err(StartError::Storage(OpenError::InUse { .. })) if environment.now() < deadline => {
-                environment.sleep(std::time::Duration::from_millis(5)).await;
-            }
-            started => return started,
-        }
-    }
+/// How three members are started that do not change their leader, and fail a write, for a moment's silence.
+fn steady_options(root: &Path) -> Vec<ReplicaOptions> {
+    let mut options = options(root, 3);
+    options.iter_mut().for_each(|options| options.heartbeat_interval_ms = 1_000);
+    options
 }
 
 /// A cluster of three with some keys, of which the last member has been shut down.
@@ -100,7 +95,7 @@ async fn assert_repairs_itself(options: &ReplicaOptions, others: Vec<Node>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_with_a_damaged_record_stops_and_makes_its_state_anew() {
     let root = tempfile::tempdir().expect("a temporary directory");
-    let options = options(root.path(), 3);
+    let options = steady_options(root.path());
     let others = without_the_last(&options).await;
     let is_wanted = |record: &String| record == "key_index \"key 7\"";
     let damaged =
@@ -122,7 +117,7 @@ async fn a_node_with_a_damaged_record_stops_and_makes_its_state_anew() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_differs_copies_the_state_of_another() {
     let root = tempfile::tempdir().expect("a temporary directory");
-    let options = options(root.path(), 3);
+    let options = steady_options(root.path());
     let others = without_the_last(&options).await;
     apply_apart(&options[2].data_directory, put(7)).expect("the directory is sound");
 

@@ -9,7 +9,7 @@ use quorate_replica::{Consistency, ReadError, Replica, ReplicaOptions, RequestCo
 
 mod support;
 
-use support::{PATIENCE, options, start_all};
+use support::{PATIENCE, options, start_again, start_all};
 
 /// Long enough that a lease outlives the end of the other nodes.
 const HEARTBEAT_MS: u64 = 1_000;
@@ -89,7 +89,13 @@ async fn nodes_that_start_again_elect_nobody_while_a_lease_from_before_may_hold(
         replica.shutdown().await;
     }
     let began = environment.now();
-    let replicas = start_all(environment, &members).await;
+    let mut replicas = Vec::new();
+    for options in &members {
+        replicas.push(start_again(options).await.expect("it starts again"));
+    }
+    for replica in &replicas {
+        replica.ready(environment.now() + PATIENCE).await.expect("the cluster forms");
+    }
     let lease = Duration::from_millis(3 * HEARTBEAT_MS);
     assert!(environment.now().saturating_since(began) >= lease, "a leader was elected too early");
     put(&replicas[0]).await;

@@ -16,7 +16,7 @@ use quorate_storage::{DataDirectory, OpenError, recover};
 
 mod support;
 
-use support::{PATIENCE, joining_options, start};
+use support::{PATIENCE, joining_options, start, start_again};
 
 type TestReplica = Replica<TokioEnvironment>;
 
@@ -156,17 +156,8 @@ async fn a_leader_that_is_removed_hands_over_and_its_directory_does_not_start_ag
     drop(leaving);
     let mut options = joining_options(root.path(), member, &view.members[0].peer_address);
     options.data_directory = root.path().join(member.to_string());
-    let refused = within("the directory to be let go", async {
-        loop {
-            match Replica::start(TokioEnvironment::new(), options.clone()).await {
-                Err(StartError::Storage(OpenError::InUse { .. })) => {
-                    TokioEnvironment::new().sleep(Duration::from_millis(20)).await;
-                }
-                other => return other.map(|_| ()),
-            }
-        }
-    });
-    let refused = refused.await.expect_err("a removed node does not start");
+    let again = within("the directory to be let go", start_again(&options)).await;
+    let refused = again.expect_err("a removed node does not start");
     assert!(matches!(refused, StartError::Storage(OpenError::Removed { .. })), "{refused}");
 
     let unknown = change(&replicas[0], MemberChange::Remove { member, force: false }).await;
@@ -238,9 +229,9 @@ async fn check_learns_of_its_removal(come_back: impl FnOnce(&mut ReplicaOptions,
     let mut returning = all[1].clone();
     let mut last = joining_options(root.path(), 4, &third.members().members[0].peer_address);
     come_back(&mut returning, &mut last, &all[0].peer_listen);
-    let last = within("the last one", start_again(&last)).await;
+    let last = within("the last one", start_again(&last)).await.expect("it starts");
     within("the last one to join", last.ready(context(&last).deadline)).await.expect("it serves");
-    let returned = within("the removed node", start_again(&returning)).await;
+    let returned = within("the removed node", start_again(&returning)).await.expect("it starts");
     within("the removed node to learn of it", returned.removed()).await;
     stop(vec![returned, third, last]).await;
 }
@@ -314,19 +305,6 @@ async fn a_member_that_has_moved_is_found_through_the_log() {
     stop(replicas).await;
 }
 
-/// Starts a replica as soon as what was there before has let go of its directory and its address.
-async fn start_again(options: &ReplicaOptions) -> TestReplica {
-    loop {
-        match Replica::start(TokioEnvironment::new(), options.clone()).await {
-            Ok(replica) => return replica,
-            Err(StartError::Storage(OpenError::InUse { .. }) | StartError::Listen { .. }) => {
-                TokioEnvironment::new().sleep(Duration::from_millis(20)).await;
-            }
-            Err(error) => panic!("it does not start: {error}"),
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_is_made_from_a_survivor_and_the_others_join_it_anew() {
     let root = tempfile::tempdir().expect("a temporary directory");
@@ -353,7 +331,7 @@ async fn a_cluster_is_made_from_a_survivor_and_the_others_join_it_anew() {
         }
     })
     .await;
-    let survivor = within("the survivor", start_again(&all[0])).await;
+    let survivor = within("the survivor", start_again(&all[0])).await.expect("it starts");
     within("the survivor to lead", survivor.ready(context(&survivor).deadline)).await.expect("it serves");
     assert_eq!(survivor.status().cluster_id, recovered.cluster_id);
     assert_ne!(recovered.cluster_id, old_cluster);
@@ -361,19 +339,19 @@ async fn a_cluster_is_made_from_a_survivor_and_the_others_join_it_anew() {
     assert_eq!(roles(&survivor.members()), [(1, Voter)]);
 
     // A leftover of the old cluster gets nowhere as it is, and cannot be talked into joining either.
-    let leftover = within("the leftover", start_again(&all[1])).await;
+    let leftover = within("the leftover", start_again(&all[1])).await.expect("it starts");
     let mut joining = all[1].clone();
     joining.initial_cluster = Vec::new();
     joining.join = vec![all[0].peer_listen.clone()];
     leftover.shutdown().await;
     drop(leftover);
-    let wrong = within("the leftover", start_again(&joining)).await;
+    let wrong = within("the leftover", start_again(&joining)).await.expect("it starts");
     let failure = within("the leftover to give up", wrong.failed()).await;
     assert!(failure.reason.contains("--force-new"), "{failure}");
     wrong.shutdown().await;
     drop(wrong);
     joining.force_new = true;
-    let joined = within("the leftover as a new node", start_again(&joining)).await;
+    let joined = within("the leftover as a new node", start_again(&joining)).await.expect("it starts");
     within("the new node to serve", joined.ready(context(&joined).deadline)).await.expect("it serves");
     let view = settled(&survivor, 2).await;
     assert_eq!(roles(&view), [(1, Voter), (2, Voter)]);
@@ -382,7 +360,7 @@ async fn a_cluster_is_made_from_a_survivor_and_the_others_join_it_anew() {
     joined.shutdown().await;
     drop(joined);
     // The setting may stay: what is of use is not set aside.
-    let joined = within("the new node once more", start_again(&joining)).await;
+    let joined = within("the new node once more", start_again(&joining)).await.expect("it starts");
     assert_eq!(joined.status().node_id, node);
     let found = DataDirectory::look(&joining.data_directory).expect("readable").expect("a node");
     assert_eq!(found.cluster_id, Some(recovered.cluster_id));

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use quorate_environment::{Environment, TokioEnvironment};
-use quorate_replica::{RepairPolicy, Replica, ReplicaOptions};
-use quorate_storage::StorageOptions;
+use quorate_replica::{RepairPolicy, Replica, ReplicaOptions, StartError};
+use quorate_storage::{OpenError, StorageOptions};
 
 #[allow(dead_code, reason = "each test program uses a part of this")]
 pub mod readers;
@@ -81,6 +81,23 @@ pub async fn start_all(
         replica.ready(environment.now() + PATIENCE).await.expect("the cluster forms");
     }
     replicas
+}
+
+/// Starts a node as soon as its last run has let go of its directory and its address.
+#[allow(dead_code, reason = "each test program uses a part of this")]
+pub async fn start_again(options: &ReplicaOptions) -> Result<Replica<TokioEnvironment>, StartError> {
+    let environment = TokioEnvironment::new();
+    let deadline = environment.now() + PATIENCE;
+    loop {
+        match Replica::start(environment, options.clone()).await {
+            Err(StartError::Storage(OpenError::InUse { .. }) | StartError::Listen { .. })
+                if environment.now() < deadline =>
+            {
+                environment.sleep(Duration::from_millis(5)).await;
+            }
+            started => return started,
+        }
+    }
 }
 
 /// Starts a cluster of so many members, with their directories below `root`, and waits until it has formed.
