@@ -1,9 +1,10 @@
 //! The journal: entries one after the other, and which of them are still of use.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::record::{Change, Record, Renaming};
+use crate::record::Record;
+use crate::unsynced::Unsynced;
 
 /// Bytes that are no journal.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -41,75 +42,35 @@ pub fn encode(records: &[Record]) -> Vec<u8> {
     records.iter().flat_map(Record::encode).collect()
 }
 
-/// Up to where files and directories are durable.
-#[derive(Debug, Default)]
-struct Durable {
-    files: BTreeMap<u64, u64>,
-    directories: BTreeMap<PathBuf, u64>,
-    /// Files of which a sync has failed. That is rare, and everything about them is kept.
-    failed: BTreeSet<u64>,
-}
-
-impl Durable {
-    fn of(records: &[Record]) -> Self {
-        let mut durable = Self::default();
-        for record in records {
-            match record {
-                Record::Synced { before, inode, range } if *range == (0..u64::MAX) => {
-                    raise(durable.files.entry(*inode).or_default(), *before);
-                }
-                Record::DirectorySynced { before, path } => {
-                    raise(durable.directories.entry(path.clone()).or_default(), *before);
-                }
-                Record::SyncFailed { inode, .. } => {
-                    durable.failed.insert(*inode);
-                }
-                _ => {}
-            }
-        }
-        durable
-    }
-
-    fn file(&self, inode: u64, number: u64) -> bool {
-        !self.failed.contains(&inode) && self.files.get(&inode).is_some_and(|&before| number < before)
-    }
-
-    fn change(&self, change: &Change) -> bool {
-        self.file(change.inode, change.number)
-    }
-
-    fn name(&self, renaming: &Renaming) -> bool {
-        let synced = |path| self.directories.get(path).is_some_and(|&before| renaming.number < before);
-        renaming.directories().all(synced)
-    }
-}
-
-fn raise(place: &mut u64, value: u64) {
-    *place = value.max(*place);
-}
-
-/// Leaves out what has become durable as a whole, so that the journal does not grow for ever.
+/// Leaves out what has become durable, so that the journal does not grow for ever. Of a file of which a sync has failed,
+/// what was not written again since stays.
 pub fn compact(records: Vec<Record>) -> Vec<Record> {
-    let durable = Durable::of(&records);
-    let mut changed = BTreeSet::new();
+    let is_of_names = |record: &Record| matches!(record, Record::Renamed(_) | Record::DirectorySynced { .. });
+    let (names, files): (Vec<_>, Vec<_>) = records.into_iter().partition(is_of_names);
+    let mut kept = compact_names(names);
+    kept.extend(Unsynced::of(files).file_records());
+    kept
+}
+
+fn compact_names(records: Vec<Record>) -> Vec<Record> {
+    let mut durable: BTreeMap<PathBuf, u64> = BTreeMap::new();
+    for record in &records {
+        if let Record::DirectorySynced { before, path } = record {
+            let place = durable.entry(path.clone()).or_default();
+            *place = (*place).max(*before);
+        }
+    }
     let mut kept: Vec<Record> = Vec::new();
     for record in records {
         let stays = match &record {
-            Record::Changed(change) => {
-                let stays = !durable.change(change);
-                if stays {
-                    changed.insert(change.inode);
-                }
-                stays
-            }
-            Record::Renamed(renaming) => !durable.name(renaming),
-            // What it made durable is left out, unless it was only a part of a file.
-            Record::Synced { inode, .. } | Record::SyncFailed { inode, .. } | Record::Forgotten { inode } => {
-                changed.contains(inode)
+            Record::Renamed(renaming) => {
+                let synced = |path| durable.get(path).is_some_and(|&before| renaming.number < before);
+                !renaming.directories().all(synced)
             }
             Record::DirectorySynced { before, .. } => kept
                 .iter()
                 .any(|record| matches!(record, Record::Renamed(renaming) if renaming.number < *before)),
+            _ => true,
         };
         if stays {
             kept.push(record);
@@ -124,7 +85,7 @@ mod tests {
     use proptest::{collection, option};
 
     use super::*;
-    use crate::unsynced::Unsynced;
+    use crate::record::{Change, Renaming};
 
     fn change(number: u64, inode: u64) -> Record {
         Record::Changed(Change { number, inode, range: 0..4, bytes_before: 4, old: vec![number as u8; 4] })
@@ -147,7 +108,7 @@ mod tests {
     fn what_is_durable_is_left_out() {
         let synced = Record::Synced { before: 3, inode: 7, range: 0..u64::MAX };
         let directory = Record::DirectorySynced { before: 5, path: "/d".into() };
-        let left = [change(3, 7), change(4, 8), made(5, "/d/b")];
+        let left = [made(5, "/d/b"), change(3, 7), change(4, 8)];
         let mut records = vec![change(1, 7), made(2, "/d/a"), synced, directory];
         records.extend(left.clone());
         assert_eq!(compact(records), left);
@@ -221,5 +182,22 @@ mod tests {
         let before = Unsynced::of(records.clone());
         assert_eq!(before.sectors(), 1);
         assert_eq!(Unsynced::of(compact(records)), before);
+    }
+
+    #[test]
+    fn what_was_written_again_after_a_failed_sync_is_left_out() {
+        let written = |number, start| {
+            let range = start..start + 4;
+            Record::Changed(Change { number, inode: 7, range, bytes_before: 900, old: vec![1; 4] })
+        };
+        let failed = Record::SyncFailed { before: 3, inode: 7 };
+        let synced = |before| Record::Synced { before, inode: 7, range: 0..u64::MAX };
+        let mut records = vec![written(1, 0), written(2, 600), failed, written(3, 0), synced(4)];
+        let compacted = compact(records.clone());
+        let lost = |record: &Record| matches!(record, Record::Changed(change) if change.number == 2);
+        assert_eq!(compacted.iter().filter(|record| matches!(record, Record::Changed(_))).count(), 1);
+        assert!(compacted.iter().any(lost), "{compacted:?}");
+        records.extend([written(4, 600), synced(5)]);
+        assert_eq!(compact(records), []);
     }
 }

@@ -18,8 +18,8 @@
 //!
 //! What counts as synced is what POSIX promises and no more: the content of a file by `fsync`, `fdatasync` or a
 //! descriptor opened with `O_DSYNC`; a name that was made, renamed or removed by `fsync` of its directory. File systems
-//! promise more than that; who relies on it is found out. After a sync that *failed*, what it was for can no longer be
-//! made durable by another one, as on Linux.
+//! promise more than that; who relies on it is found out. After a sync of a file that *failed*, what it was for can no
+//! longer be made durable by another one, as on Linux: it has to be written again.
 //!
 //! | Module | What it holds |
 //! |---|---|

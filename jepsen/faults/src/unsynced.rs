@@ -65,7 +65,10 @@ impl UnsyncedFile {
     }
 
     fn change(&mut self, change: &Change) {
-        self.lengths.push((change.number, change.bytes_before));
+        // A change may have been noted in parts.
+        if self.lengths.last().is_none_or(|&(number, _)| number != change.number) {
+            self.lengths.push((change.number, change.bytes_before));
+        }
         let Range { start, end } = change.range;
         for sector in start / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES) {
             let begin = start.max(sector * SECTOR_BYTES);
@@ -109,6 +112,57 @@ impl UnsyncedFile {
     fn sync_failed(&mut self, before: u64) {
         let changes = self.sectors.values_mut().flatten();
         changes.filter(|change| change.number < before).for_each(|change| change.lost = true);
+    }
+
+    /// What is not durable, by the numbers of the changes; those without a length in one part or more.
+    fn changes(&self, inode: u64) -> BTreeMap<u64, Vec<Change>> {
+        let none = |&(number, bytes_before)| {
+            (number, vec![Change { number, inode, range: 0..0, bytes_before, old: Vec::new() }])
+        };
+        let mut changes: BTreeMap<u64, Vec<Change>> = self.lengths.iter().map(none).collect();
+        for SectorChange { number, range, old, .. } in self.sectors.values().flatten() {
+            let parts = changes.entry(*number).or_default();
+            let bytes_before = parts.first().map_or(0, |first| first.bytes_before);
+            match parts.last_mut() {
+                Some(part) if part.range.is_empty() => {
+                    part.range = range.clone();
+                    part.old.clone_from(old);
+                }
+                Some(part) if part.range.end == range.start && range.start % SECTOR_BYTES == 0 => {
+                    part.range.end = range.end;
+                    part.old.extend_from_slice(old);
+                }
+                _ => parts.push(Change {
+                    number: *number,
+                    inode,
+                    range: range.clone(),
+                    bytes_before,
+                    old: old.clone(),
+                }),
+            }
+        }
+        changes
+    }
+
+    /// Entries after which just this is not durable.
+    fn records(&self, inode: u64) -> Vec<Record> {
+        let mut changes = self.changes(inode);
+        let first_length = self.lengths.first().map_or(u64::MAX, |&(number, _)| number);
+        let later = changes.split_off(&first_length);
+        let mut records = Vec::new();
+        if let Some((last, _)) = changes.last_key_value() {
+            // A sync of these failed, and the one after it made nothing durable but the length.
+            let before = last + 1;
+            records.extend(changes.into_values().flatten().map(Record::Changed));
+            records.push(Record::SyncFailed { before, inode });
+            records.push(Record::Synced { before, inode, range: 0..u64::MAX });
+        }
+        records.extend(later.into_values().flatten().map(Record::Changed));
+        let lost = self.sectors.values().flatten().filter(|change| change.lost).map(|change| change.number);
+        if let Some(last) = lost.max().filter(|&last| last >= first_length) {
+            records.push(Record::SyncFailed { before: last + 1, inode });
+        }
+        records
     }
 }
 
@@ -176,6 +230,11 @@ impl Unsynced {
     /// The files of which something is not durable, by their inodes.
     pub fn files(&self) -> &BTreeMap<u64, UnsyncedFile> {
         &self.files
+    }
+
+    /// Entries after which just these files are not durable as they are now.
+    pub fn file_records(&self) -> impl Iterator<Item = Record> {
+        self.files.iter().flat_map(|(&inode, file)| file.records(inode))
     }
 
     /// The names that are not durable, in the order in which they were changed.

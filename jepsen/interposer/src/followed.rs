@@ -176,7 +176,10 @@ impl Followed {
 
     /// It could not be made durable.
     pub fn sync_failed(&self, file: &FollowedFile<'_>, before: u64) {
-        self.journal().append(&Record::SyncFailed { before, inode: file.stat.st_ino });
+        let inode = file.stat.st_ino;
+        let mut journal = self.journal();
+        journal.append(&Record::SyncFailed { before, inode });
+        journal.state.sync_failed(inode);
     }
 
     /// The names in a directory are durable as they were before the change numbered `before`.
@@ -233,6 +236,11 @@ impl Followed {
 impl Journal {
     fn append(&mut self, record: &Record) {
         self.file.append(record).unwrap_or_else(|error| die(&format!("cannot write the journal: {error}")));
+        if self.file.is_long() {
+            let left = self.file.compact();
+            let left = left.unwrap_or_else(|error| die(&format!("cannot compact the journal: {error}")));
+            self.state.retain_failed(&left);
+        }
     }
 
     fn forget(&mut self, inode: u64) {

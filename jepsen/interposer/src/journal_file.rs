@@ -35,8 +35,12 @@ impl JournalFile {
 
     /// Adds an entry.
     pub fn append(&mut self, record: &Record) -> io::Result<()> {
-        self.append_bytes(&record.encode())?;
-        if self.bytes > self.compact_at { self.compact() } else { Ok(()) }
+        self.append_bytes(&record.encode())
+    }
+
+    /// Whether it is so long that it should be looked through.
+    pub fn is_long(&self) -> bool {
+        self.bytes > self.compact_at
     }
 
     /// Begins anew: all is durable.
@@ -57,16 +61,18 @@ impl JournalFile {
         Ok(())
     }
 
-    fn compact(&mut self) -> io::Result<()> {
+    /// Leaves out what is of no use any more, and gives the rest.
+    pub fn compact(&mut self) -> io::Result<Vec<Record>> {
         let (records, _) = decode(&read_all(&self.file)?).map_err(io::Error::other)?;
         let path = self.path.with_extension("new");
         let file = open_to_append(&path, OFlags::TRUNC)?;
         let mut compacted = Self { path: self.path.clone(), file, bytes: 0, compact_at: 0 };
-        compacted.append_bytes(&encode(&compact(records)))?;
+        let records = compact(records);
+        compacted.append_bytes(&encode(&records))?;
         compacted.compact_at = COMPACTED_BYTES.max(2 * compacted.bytes);
         renameat(CWD, &path, CWD, &self.path)?;
         *self = compacted;
-        Ok(())
+        Ok(records)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is remembered between calls, to tell when nothing of the journal is of use any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use quorate_faults::record::{Record, Renaming};
@@ -25,6 +25,8 @@ pub struct State {
     pub known: BTreeMap<FileNumber, bool>,
     /// The number of the last change of each file that is not durable, by inode.
     changed: BTreeMap<u64, u64>,
+    /// Files of which a sync has failed: later ones do not make durable what that one was for.
+    failed: BTreeSet<u64>,
     names: Vec<Pending>,
 }
 
@@ -35,8 +37,10 @@ impl State {
         for record in records {
             match record {
                 Record::Changed(change) => state.changed(change.inode, change.number),
+                Record::SyncFailed { inode, .. } => state.sync_failed(*inode),
+                Record::Forgotten { inode } => state.forget(*inode),
                 Record::Renamed(renaming) => state.renamed(renaming),
-                _ => {}
+                Record::Synced { .. } | Record::DirectorySynced { .. } => {}
             }
         }
         state
@@ -69,9 +73,25 @@ impl State {
         }
     }
 
+    /// A file could not be made durable.
+    pub fn sync_failed(&mut self, inode: u64) {
+        self.failed.insert(inode);
+    }
+
+    /// Of the files of which a sync has failed, only those in these entries matter any more: the others were written
+    /// again and synced.
+    pub fn retain_failed(&mut self, records: &[Record]) {
+        let failed = records.iter().filter_map(|record| match record {
+            Record::SyncFailed { inode, .. } => Some(*inode),
+            _ => None,
+        });
+        self.failed = failed.collect();
+    }
+
     /// What was remembered of an inode is of a file that is gone.
     pub fn forget(&mut self, inode: u64) {
         self.changed.remove(&inode);
+        self.failed.remove(&inode);
     }
 
     /// A name is changed.
@@ -91,6 +111,6 @@ impl State {
 
     /// Whether all is durable.
     pub fn is_clean(&self) -> bool {
-        self.changed.is_empty() && self.names.is_empty()
+        self.changed.is_empty() && self.failed.is_empty() && self.names.is_empty()
     }
 }
