@@ -185,7 +185,10 @@ impl Followed {
     /// The names in a directory are durable as they were before the change numbered `before`.
     pub fn directory_synced(&self, path: PathBuf, before: u64) {
         let mut journal = self.journal();
-        for kept in journal.state.directory_synced(&path, before) {
+        let kept = journal.state.directory_synced(&path, before);
+        // Noted first: a process that dies in between leaves files that nobody needs, and does not miss any.
+        journal.append(&Record::DirectorySynced { before, path });
+        for kept in kept {
             let link = self.kept.join(kept.to_string());
             if let Ok(stat) = lstat(&link)
                 && unlink(&link).is_ok()
@@ -194,7 +197,6 @@ impl Followed {
                 journal.forget(stat.st_ino);
             }
         }
-        journal.append(&Record::DirectorySynced { before, path });
         journal.clear_if_clean();
     }
 

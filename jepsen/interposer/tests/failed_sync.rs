@@ -4,21 +4,20 @@
 //! it. Only what is written again comes to the disk.
 #![expect(unsafe_code, reason = "a process that kills itself")]
 
+mod victims;
+
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use quorate_faults::control::ControlPage;
-use quorate_faults::power_loss::{Loss, lose_power};
-use quorate_faults::{DATA_VARIABLE, FOLDER_VARIABLE, control_path};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use quorate_faults::control_path;
+use quorate_faults::power_loss::Loss;
 
-/// Set for a process that is to be killed: its part.
-const VICTIM: &str = "FAILED_SYNC_VICTIM";
+use victims::Machine;
+
 const BYTES: usize = 3_000;
 const OLD: [u8; BYTES] = [1; BYTES];
 const NEW: [u8; BYTES] = [2; BYTES];
@@ -35,8 +34,8 @@ fn write_and_fail(data: &Path) -> io::Result<()> {
         file.sync_data()?;
     }
     File::open(data)?.sync_all()?;
-    let folder = PathBuf::from(std::env::var_os(FOLDER_VARIABLE).expect("set by the parent"));
-    let control = ControlPage::map(&OpenOptions::new().read(true).write(true).open(control_path(&folder))?)?;
+    let control =
+        ControlPage::map(&OpenOptions::new().read(true).write(true).open(control_path(&victims::folder()))?)?;
     for file in &files {
         file.write_all_at(&NEW, 0)?;
         control.sync_error.store(libc::EIO as u64, Ordering::Relaxed);
@@ -59,51 +58,31 @@ fn sync_again(data: &Path) -> io::Result<()> {
 }
 
 fn be_the_victim(part: &str) -> ! {
-    let data = PathBuf::from(std::env::var_os(DATA_VARIABLE).expect("set by the parent"));
+    let data = victims::data();
     for step in part.split(' ') {
         let done = if step == "fail" { write_and_fail(&data) } else { sync_again(&data) };
         done.unwrap_or_else(|error| panic!("{step}: {error}"));
     }
-    // SAFETY: nothing is left to do for this process.
-    unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
-    unreachable!("nobody survives this signal");
+    victims::die();
 }
 
-/// What files hold when processes with these parts were killed one after the other, and then power was lost.
-fn after_power_loss(test: &str, parts: &[&str]) -> Vec<Vec<u8>> {
-    let folder = tempfile::tempdir().expect("a temporary directory");
-    let top = folder.path().canonicalize().expect("it is there");
-    let [data, interposer] = ["data", "interposer"].map(|name| top.join(name));
-    for folder in [&data, &interposer] {
-        fs::create_dir(folder).expect("made");
+/// Runs processes with these parts, which are killed one after the other, and then lets power be lost.
+fn only_what_is_written_again_is_durable(test: &str, parts: &[&str]) {
+    if let Some(part) = victims::part() {
+        be_the_victim(&part);
     }
-    let program = std::env::current_exe().expect("this program has a path");
-    let library = program.with_file_name("libquorate_interposer.so");
-    assert!(library.exists(), "cargo builds {} for this test", library.display());
+    let machine = Machine::new();
+    let content = |name: &str| fs::read(machine.data().join(name)).expect("readable");
     for part in parts {
-        let mut victim = Command::new(&program);
-        victim.args(["--exact", test]).env(VICTIM, part).env("LD_PRELOAD", &library);
-        victim.env(FOLDER_VARIABLE, &interposer).env(DATA_VARIABLE, &data);
-        let output = victim.output().expect("it starts");
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code().is_none() && !told.contains("interposer:"), "{output:?}");
+        machine.run(test, part);
     }
-    let content = |name: &str| fs::read(data.join(name)).expect("readable");
     for (name, _) in FILES {
         assert!(content(name) == NEW, "{name}: a process that is killed loses nothing");
     }
-    let mut random = ChaCha8Rng::seed_from_u64(0);
-    lose_power(&interposer, &data, Loss::Everything, &mut random).expect("it works");
-    FILES.map(|(name, _)| content(name)).into()
-}
-
-fn only_what_is_written_again_is_durable(test: &str, parts: &[&str]) {
-    if let Ok(part) = std::env::var(VICTIM) {
-        be_the_victim(&part);
-    }
-    for ((name, is_written), content) in FILES.into_iter().zip(after_power_loss(test, parts)) {
+    machine.lose_power(Loss::Everything, 0);
+    for (name, is_written) in FILES {
         let expected = if is_written { NEW } else { OLD };
-        assert!(content == expected, "{name} begins with {:?}", content.first());
+        assert!(content(name) == expected, "{name} begins with {:?}", content(name).first());
     }
 }
 

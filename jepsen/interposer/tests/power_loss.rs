@@ -3,19 +3,20 @@
 //! A model does the same changes, and says what a disk has to hold.
 #![expect(unsafe_code, reason = "a process that kills itself")]
 
+mod victims;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use quorate_faults::power_loss::{Loss, Lost, lose_power};
-use quorate_faults::{DATA_VARIABLE, FOLDER_VARIABLE};
+use quorate_faults::journal_path;
+use quorate_faults::power_loss::{Loss, Lost};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Set for a process that is to be killed: its seed.
-const VICTIM: &str = "POWER_LOSS_VICTIM";
+use victims::Machine;
+
 const CHANGES: usize = 60;
 const DIRECTORIES: [&str; 2] = ["a", "b"];
 
@@ -161,48 +162,36 @@ fn changes(seed: u64) -> impl Iterator<Item = Change> {
 
 /// In the process that is to be killed: does the changes, and dies.
 fn be_the_victim(seed: u64) -> ! {
-    let data = PathBuf::from(std::env::var_os(DATA_VARIABLE).expect("set by the parent"));
+    let data = victims::data();
     for change in changes(seed) {
         // Names that are not there, or there already: the model knows.
         let _is_in_the_model = change.perform(&data);
     }
-    // SAFETY: nothing is left to do for this process.
-    unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
-    unreachable!("nobody survives this signal");
+    victims::die();
 }
 
 /// Runs two processes, one after the other, and lets power be lost. Gives what the model expects, what files hold,
 /// and what was lost.
 fn run(test: &str, seed: u64, loss: Loss) -> (Model, BTreeMap<String, Vec<u8>>, Lost) {
-    let folder = tempfile::tempdir().expect("a temporary directory");
-    let top = folder.path().canonicalize().expect("it is there");
-    let [data, interposer] = ["data", "interposer"].map(|name| top.join(name));
+    let machine = Machine::new();
+    let data = machine.data();
     for directory in DIRECTORIES {
-        fs::create_dir_all(data.join(directory)).expect("made");
+        fs::create_dir(data.join(directory)).expect("made");
     }
-    fs::create_dir(&interposer).expect("made");
     let mut model = Model::default();
-    let program = std::env::current_exe().expect("this program has a path");
-    let library = program.with_file_name("libquorate_interposer.so");
-    assert!(library.exists(), "cargo builds {} for this test", library.display());
     for seed in [seed, seed + 1_000_000] {
-        let mut victim = Command::new(&program);
-        victim.args(["--exact", test]).env(VICTIM, seed.to_string()).env("LD_PRELOAD", &library);
-        victim.env(FOLDER_VARIABLE, &interposer).env(DATA_VARIABLE, &data);
-        let output = victim.output().expect("it starts");
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code().is_none() && !told.contains("interposer:"), "{output:?}");
+        machine.run(test, &seed.to_string());
         changes(seed).for_each(|change| model.perform(&change));
     }
     let now: BTreeMap<_, _> =
         model.now.iter().map(|(name, file)| (name.clone(), model.contents[*file].now.clone())).collect();
-    assert!(files(&data) == now, "a process that is killed loses nothing");
-    let lost = lose_power(&interposer, &data, loss, &mut ChaCha8Rng::seed_from_u64(seed)).expect("it works");
-    (model, files(&data), lost)
+    assert!(files(data) == now, "a process that is killed loses nothing");
+    let lost = machine.lose_power(loss, seed);
+    (model, files(data), lost)
 }
 
 fn victims_seed() -> Option<u64> {
-    std::env::var(VICTIM).ok()?.parse().ok()
+    victims::part()?.parse().ok()
 }
 
 #[test]
@@ -240,4 +229,37 @@ fn some_of_what_was_not_synced_survives() {
         lost += loss.sectors;
     }
     assert!(0 < lost && lost < unsynced, "{lost} of {unsynced}");
+}
+
+/// Removes a file, and dies while it is noted that this is durable.
+fn die_in_a_sync_of_a_directory() -> std::io::Result<()> {
+    let data = victims::data();
+    let path = data.join("removed");
+    let file = File::create_new(&path)?;
+    file.write_all_at(b"content", 0)?;
+    file.sync_data()?;
+    let directory = File::open(&data)?;
+    directory.sync_all()?;
+    fs::remove_file(&path)?;
+    // The journal cannot grow any more: who tries to make it grow is killed.
+    let journal = fs::metadata(journal_path(&victims::folder()))?.len();
+    let limit = libc::rlimit { rlim_cur: journal, rlim_max: journal };
+    // SAFETY: the pointer is to a limit that lives long enough.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }, 0);
+    directory.sync_all()
+}
+
+#[test]
+fn a_process_may_die_while_a_name_becomes_durable() {
+    if victims::part().is_some() {
+        let survived = die_in_a_sync_of_a_directory();
+        panic!("it lives: {survived:?}");
+    }
+    let machine = Machine::new();
+    machine.run("a_process_may_die_while_a_name_becomes_durable", "");
+    let path = machine.data().join("removed");
+    assert!(!path.exists());
+    let lost = machine.lose_power(Loss::Everything, 0);
+    assert_eq!(lost.names, 1, "{lost:?}");
+    assert_eq!(fs::read(&path).expect("it is back"), b"content");
 }
