@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fake_store::FakeStore;
 
 /// Longer than anything here takes; a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running server.
 pub(crate) struct Server {

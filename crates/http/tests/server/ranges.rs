@@ -7,7 +7,7 @@ use quorate_api::{CountAnswer, DeleteRangeAnswer, ErrorCode, KeyAnswer, RangeAns
 use quorate_http::HttpOptions;
 use quorate_kv::{Command, Condition};
 
-use crate::harness::{Answer, Server, full_request};
+use crate::harness::{Answer, PATIENCE, Server, full_request};
 use crate::refusals::assert_refused;
 
 async fn put(server: &Server, key: &str, value: &str) {
@@ -254,14 +254,14 @@ async fn a_read_that_fails_in_the_middle_breaks_the_answer_off() {
 
 #[tokio::test]
 async fn a_client_may_take_its_time_for_a_long_answer_but_not_stop() {
-    let options = HttpOptions { answer_timeout: Duration::from_secs(1), ..HttpOptions::default() };
+    let options = HttpOptions { answer_timeout: Duration::from_secs(3), ..HttpOptions::default() };
     let (server, count) = server_with_many_keys(options).await;
     let mut slow = server.connect().await;
     slow.send(&full_request("GET /v1/kv")).await;
     // In all this takes longer than the time limit of any single piece.
     let began = std::time::Instant::now();
-    let mut ticks = tokio::time::interval(Duration::from_millis(5));
-    while began.elapsed() < Duration::from_millis(2500) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    while began.elapsed() < Duration::from_secs(4) {
         ticks.tick().await;
         slow.read_up_to(32 << 10).await;
     }
@@ -273,7 +273,7 @@ async fn a_client_may_take_its_time_for_a_long_answer_but_not_stop() {
     let cut = "quorate_http_connections_cut_total{reason=\"slow_reader\"} 1";
     let began = std::time::Instant::now();
     while !server.ask("GET /metrics").await.text().contains(cut) {
-        assert!(began.elapsed() < Duration::from_secs(10), "the connection is not cut");
+        assert!(began.elapsed() < PATIENCE, "the connection is not cut");
         ticks.tick().await;
     }
 }
