@@ -13,9 +13,8 @@ pub mod quorate;
 mod revelation;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -49,8 +48,8 @@ pub struct Surroundings {
     pub ended: OnceLock<Instant>,
     /// The largest revision up to which anybody has asked to compact.
     pub compacted: AtomicU64,
-    /// Reads that were not answered although they were repeated until the run was over.
-    pub unanswered_at_end: AtomicU64,
+    /// Reads that were not answered although they were repeated until the run was over, each in words.
+    pub unanswered_at_end: Mutex<Vec<String>>,
 }
 
 /// What distinguishes a client.
@@ -140,6 +139,11 @@ impl Client {
     /// Whether even the last reads have to come to an end.
     fn is_over(&self) -> bool {
         self.surroundings.ended.get().is_some_and(|ended| ended.elapsed() > LAST_READS_MAX)
+    }
+
+    /// One of the last reads was not answered.
+    fn note_unanswered(&self, what: String) {
+        self.surroundings.unanswered_at_end.lock().unwrap_or_else(PoisonError::into_inner).push(what);
     }
 
     /// How long it waits for an answer.

@@ -11,6 +11,7 @@ mod members;
 mod node;
 mod probe;
 mod status;
+mod writes;
 
 use std::net::{SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
@@ -167,7 +168,7 @@ impl Cluster {
         self.node(node).await_departure(limit).await
     }
 
-    /// What was done to a node may make it end by itself, and again when it is started, until
+    /// What was done to a node may make it fail and end by itself, and again when it is started, until
     /// [`Self::expect_end_soon`].
     pub async fn expect_end(&self, node: u8) {
         self.node(node).expect_end().await;

@@ -1,7 +1,11 @@
 //! Whether the cluster comes back when all is healed.
 //!
-//! All nodes have to run, to be voters, to serve, and to have the same state: the same revision and, at the same applied
-//! entry, the same digest. States that differ at the same entry convict the store at once, without waiting for more.
+//! All nodes have to run, to be voters, to serve reads and writes, and to have the same state: the same revision and, at
+//! the same applied entry, the same digest. States that differ at the same entry convict the store at once, without
+//! waiting for more.
+//!
+//! A node may still end of a fault that is over, so whoever waits also starts what does not run. An end that nothing
+//! explains convicts the store all the same.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,12 +15,15 @@ use tokio::time::Instant;
 use crate::arguments::Target;
 use crate::cluster::{Cluster, NodeStatus};
 use crate::error::HarnessError;
+use crate::property::Property;
 use crate::report::Convergence;
 
 /// How long the cluster may take until all nodes serve, and once more until they agree.
 const LIMIT: Duration = Duration::from_secs(45);
 /// How long a node may take to say what it has.
 const STATUS_LIMIT: Duration = Duration::from_secs(1);
+/// How long the cluster is waited for until it is looked again whether all nodes run.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often they are asked.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -33,15 +40,52 @@ pub async fn bring_back(cluster: &Cluster) -> Result<(), HarnessError> {
     Ok(())
 }
 
-/// Waits until all nodes serve as voters.
+/// Does something else, and meanwhile brings back what ends. Gives what came of both.
 ///
 /// # Errors
 ///
-/// What is missing, in a sentence: the store has not come back.
-pub async fn await_service(cluster: &Cluster) -> Result<(), String> {
-    cluster.await_serving(&cluster.nodes(), LIMIT).await.map_err(|error| error.to_string())?;
+/// Besides: a node could not be started.
+pub async fn while_bringing_back<T>(
+    cluster: &Cluster,
+    work: impl Future<Output = T>,
+) -> (T, Result<(), HarnessError>) {
+    let mut work = std::pin::pin!(work);
+    let mut brought_back = bring_back(cluster).await;
+    loop {
+        if let Ok(done) = tokio::time::timeout(LOOK, &mut work).await {
+            return (done, brought_back);
+        }
+        if brought_back.is_ok() {
+            brought_back = bring_back(cluster).await;
+        }
+    }
+}
+
+/// Waits until all nodes are voters and serve reads and writes.
+///
+/// # Errors
+///
+/// [`HarnessError::Late`] if the store has not come back.
+pub async fn await_service(cluster: &Cluster) -> Result<(), HarnessError> {
+    let nodes = cluster.nodes();
+    await_reads(cluster).await?;
     if cluster.target() == Target::Quorate {
-        cluster.await_voters(&cluster.nodes(), LIMIT).await.map_err(|error| error.to_string())?;
+        cluster.await_voters(&nodes, LIMIT).await?;
+    }
+    cluster.await_writes(&nodes, LIMIT).await
+}
+
+/// Waits until all nodes say that they would answer a read. Somebody else starts those that have ended.
+async fn await_reads(cluster: &Cluster) -> Result<(), HarnessError> {
+    let deadline = Instant::now() + LIMIT;
+    for node in cluster.nodes() {
+        while !cluster.status(node, STATUS_LIMIT).await.is_some_and(|status| status.serves) {
+            if Instant::now() > deadline {
+                let (property, what) = (Property::DoneInTime, format!("node {node} did not serve"));
+                return Err(HarnessError::Late { property, what, seconds: LIMIT.as_secs() });
+            }
+            tokio::time::sleep(POLL).await;
+        }
     }
     Ok(())
 }

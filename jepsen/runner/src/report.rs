@@ -46,12 +46,27 @@ pub enum Convergence {
         /// What is wrong.
         why: String,
     },
-    /// They did not serve or not agree in time: that convicts the store, unless the harness failed. It may then be what
+    /// They did not serve, did not answer or did not agree in time: that convicts the store, unless the harness failed. It may then be what
     /// stood in their way.
     NotReached {
         /// What is missing.
         why: String,
     },
+}
+
+impl Convergence {
+    /// This, unless the nodes left some of the last reads unanswered, which are told: who does not answer does not
+    /// serve, whatever it says.
+    pub fn unless_silent(self, unanswered: &[String]) -> Self {
+        match (self, unanswered) {
+            (Self::Converged { .. }, [first, ..]) => {
+                let count = unanswered.len();
+                let why = format!("{count} of the last reads were not answered, the first of them: {first}");
+                Self::NotReached { why }
+            }
+            (other, _) => other,
+        }
+    }
 }
 
 /// A run, as far as it was not recorded by clients.
@@ -220,6 +235,17 @@ mod tests {
         assert_eq!(record.exit_code(&judgement(Conclusion::Kept)), 4);
         record.harness_failures.clear();
         assert_eq!(record.exit_code(&judgement(Conclusion::Kept)), 1);
+    }
+
+    #[test]
+    fn a_cluster_that_leaves_the_last_reads_unanswered_has_not_come_back() {
+        let converged = || Convergence::Converged { took: SECOND, revision: 40 };
+        assert_eq!(converged().unless_silent(&[]), converged());
+        let unanswered = ["key a at node 1".to_owned(), "key b at node 1".to_owned()];
+        let why = "2 of the last reads were not answered, the first of them: key a at node 1".to_owned();
+        assert_eq!(converged().unless_silent(&unanswered), Convergence::NotReached { why });
+        let diverged = Convergence::Diverged { why: "node 3 has another state".to_owned() };
+        assert_eq!(diverged.clone().unless_silent(&unanswered), diverged);
     }
 
     #[test]

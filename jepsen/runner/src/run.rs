@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::arguments::{Arguments, Target};
 use crate::cluster::layer::Layer;
 use crate::cluster::{Cluster, ClusterPlan};
-use crate::convergence::{await_agreement, await_service, bring_back};
+use crate::convergence::{await_agreement, await_service, bring_back, while_bringing_back};
 use crate::error::HarnessError;
 use crate::history::Histories;
 use crate::isolation::Isolation;
@@ -158,18 +158,22 @@ async fn observe(
     harm.go_on_until(end, &working).await;
     let mut outcome = harm.finish().await;
 
-    if let Err(error) = bring_back(cluster).await {
+    let healed = clock.now();
+    let coming_back = async {
+        let served = await_service(cluster).await;
+        tokio::time::sleep(QUIET).await;
+        let (histories, unanswered) = working.end().await;
+        let ended = clock.now();
+        let convergence = match served {
+            Ok(()) => await_agreement(cluster, healed).await.unless_silent(&unanswered),
+            Err(error) => Convergence::NotReached { why: error.to_string() },
+        };
+        (histories, ended, convergence)
+    };
+    let ((mut histories, ended, convergence), brought_back) = while_bringing_back(cluster, coming_back).await;
+    if let Err(error) = brought_back {
         outcome.failures.push(error.to_string());
     }
-    let healed = clock.now();
-    let served = await_service(cluster).await;
-    tokio::time::sleep(QUIET).await;
-    let mut histories = working.end().await;
-    let ended = clock.now();
-    let convergence = match served {
-        Ok(()) => await_agreement(cluster, healed).await,
-        Err(why) => Convergence::NotReached { why },
-    };
     let late = std::mem::take(&mut outcome.convictions);
     let blame = Blame::of(late, cluster.unexplained_ends().await, &logs_of(cluster), ended)?;
     outcome.failures.extend(blame.harness);

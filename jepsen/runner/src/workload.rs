@@ -23,8 +23,8 @@ mod versioned;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -128,7 +128,7 @@ impl Workloads {
             target: plan.target,
             ended: OnceLock::new(),
             compacted: AtomicU64::new(0),
-            unanswered_at_end: AtomicU64::new(0),
+            unanswered_at_end: Mutex::default(),
         });
         let start = |client: ClientPlan| {
             let client = Client::new(surroundings.clone(), client, plan.seed);
@@ -144,18 +144,16 @@ impl Workloads {
     }
 
     /// Lets each client finish what it does and read all of its keys once more at every node, and takes what was
-    /// recorded. To be called when all faults are healed and the cluster serves; it takes a few seconds then, and about
-    /// half a minute at most.
-    pub async fn end(self) -> Histories {
+    /// recorded, and which of those reads were not answered. To be called when all faults are healed and the cluster
+    /// serves; it takes a few seconds then, and about half a minute at most.
+    pub async fn end(self) -> (Histories, Vec<String>) {
         self.surroundings.ended.get_or_init(Instant::now);
         for client in self.clients {
             client.await.expect("nobody ends clients, and they do not panic");
         }
-        let unanswered = self.surroundings.unanswered_at_end.load(Ordering::Relaxed);
-        if unanswered > 0 {
-            println!("{unanswered} of the last reads were not answered");
-        }
-        self.surroundings.recorder.take()
+        let unanswered = &self.surroundings.unanswered_at_end;
+        let unanswered = std::mem::take(&mut *unanswered.lock().unwrap_or_else(PoisonError::into_inner));
+        (self.surroundings.recorder.take(), unanswered)
     }
 }
 

@@ -1,6 +1,5 @@
 //! How a client asks a node, and what becomes of its request.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -31,7 +30,7 @@ impl Client {
                 return told;
             }
             if self.is_over() {
-                self.surroundings.unanswered_at_end.fetch_add(1, Ordering::Relaxed);
+                self.note_unanswered(format!("{ask:?} at node {node} ({told})"));
                 return told;
             }
             sleep(PAUSE_AFTER_FAILURE).await;

@@ -89,6 +89,20 @@ impl Node {
         state.ends.expect_soon(self.clock.now());
     }
 
+    /// It is to be removed: its processes may end, with success.
+    pub async fn expect_departure(&self) {
+        let mut state = self.state.lock().await;
+        self.reap(&mut state);
+        state.ends.expect_departure();
+    }
+
+    /// It is known whether it was removed: if the process that runs ends of that, it does so soon.
+    pub async fn expect_departure_soon(&self) {
+        let mut state = self.state.lock().await;
+        self.reap(&mut state);
+        state.ends.expect_departure_soon(self.clock.now());
+    }
+
     pub async fn joins(&self) -> bool {
         self.state.lock().await.joins
     }
@@ -138,7 +152,9 @@ impl Node {
             child.kill().await.map_err(HarnessError::system(format!("killing node {}", self.number)))?;
             return Err(self.late(Property::DoneInTime, "did not end when it was told to", limit));
         };
-        ended.map(|_| ()).map_err(HarnessError::system(format!("waiting for node {}", self.number)))
+        let status = ended.map_err(HarnessError::system(format!("waiting for node {}", self.number)))?;
+        state.ends.note_told(self.number, status, self.clock.now());
+        Ok(())
     }
 
     pub async fn await_departure(&self, limit: Duration) -> Result<(), HarnessError> {
@@ -238,6 +254,17 @@ impl Cluster {
     /// soon.
     pub async fn expect_end_soon(&self, node: u8) {
         self.node(node).expect_end_soon().await;
+    }
+
+    /// A node is to be removed, and may end by itself, with success, until [`Self::expect_departure_soon`].
+    pub async fn expect_departure(&self, node: u8) {
+        self.node(node).expect_departure().await;
+    }
+
+    /// It is known whether a node was removed of which [`Self::expect_departure`] was told: if it still ends of that,
+    /// it does so soon.
+    pub async fn expect_departure_soon(&self, node: u8) {
+        self.node(node).expect_departure_soon().await;
     }
 }
 

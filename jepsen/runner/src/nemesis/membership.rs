@@ -114,7 +114,7 @@ impl Nemesis for MembershipChurn {
             }
             Way::Removed | Way::LeaderRemoved => format!("{node} removed"),
         };
-        cluster.expect_end(node).await;
+        cluster.expect_departure(node).await;
         let answer = self.way.ask(cluster, node).await;
         let is_settled = self.way.is_settled_by(answer.as_ref());
         self.away = Some(Away { node, is_settled });
@@ -144,7 +144,7 @@ impl Nemesis for MembershipChurn {
             self.settle(cluster, node).await?;
         }
         // One that was not removed after all has no more reason to end, nor has the one that is started now.
-        cluster.expect_end_soon(node).await;
+        cluster.expect_departure_soon(node).await;
         restore(cluster, node).await
     }
 }
