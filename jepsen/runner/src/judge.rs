@@ -37,12 +37,14 @@ pub struct WorkloadJudgement {
 }
 
 /// What was found of all that clients saw.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Judgement {
     /// By workload.
     pub workloads: Vec<WorkloadJudgement>,
     /// Rules that were broken and that the checker does not know.
     pub broken_rules: Vec<Conviction>,
+    /// Histories that could not be judged, each in a sentence: there the harness failed.
+    pub failures: Vec<String>,
 }
 
 impl Judgement {
@@ -64,20 +66,23 @@ impl Judgement {
     }
 }
 
-/// Judges all histories. The faults are drawn behind what is wrong.
-///
-/// # Errors
-///
-/// A history that the checker cannot read: an error of the harness.
-pub fn judge(histories: &Histories, faults: &[Fault]) -> Result<Judgement, String> {
+/// Judges all histories, and those that the checker can read even if it cannot read another. The faults are drawn behind
+/// what is wrong.
+pub fn judge(histories: &Histories, faults: &[Fault]) -> Judgement {
     let mut broken_rules = some(histories.convictions.clone());
     broken_rules.extend(revisions::check(&histories.revealed, &disturbed_clocks(faults)));
-    let mut workloads = Vec::new();
+    let (mut workloads, mut failures) = (Vec::new(), Vec::new());
     for history in &histories.workloads {
         if history.lines.is_empty() {
             continue;
         }
-        let (judgement, imported) = checked::check(history, faults)?;
+        let (judgement, imported) = match checked::check(history, faults) {
+            Ok(checked) => checked,
+            Err(why) => {
+                failures.push(why);
+                continue;
+            }
+        };
         workloads.push(judgement);
         broken_rules.extend(match history.workload {
             WorkloadName::Bank => snapshots::check_sums(&history.snapshots),
@@ -86,7 +91,7 @@ pub fn judge(histories: &Histories, faults: &[Fault]) -> Result<Judgement, Strin
         });
     }
     broken_rules.sort_by_key(|rule| rule.when);
-    Ok(Judgement { workloads, broken_rules })
+    Judgement { workloads, broken_rules, failures }
 }
 
 /// A node whose clock cannot be trusted, from when until when.
@@ -121,7 +126,32 @@ fn some(mut convictions: Vec<Conviction>) -> Vec<Conviction> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::{Call, Completion, Outcome, Recorder};
     use crate::property::Property;
+    use crate::run_clock::RunClock;
+    use quorate_jepsen::event::Value;
+
+    #[test]
+    fn who_cannot_read_one_history_judges_the_others() {
+        let recorder = Recorder::new(RunClock::start(), &[WorkloadName::Register, WorkloadName::Conditional]);
+        let read = |workload, function| {
+            let call = Call { function, key: Some("k".to_owned()), value: Value::Nil, expected: None };
+            let operation = recorder.invoke(workload, 1, call);
+            // Nobody has written it.
+            let value = Some(Value::Word(b"7".as_slice().into()));
+            recorder.complete(operation, Outcome::Ok, Completion { value, ..Completion::default() });
+        };
+        read(WorkloadName::Conditional, "no such function");
+        read(WorkloadName::Register, "read");
+        let judgement = judge(&recorder.take(), &[]);
+        assert_eq!(judgement.failures.len(), 1);
+        assert!(
+            judgement.failures[0].starts_with("the history of conditional: "),
+            "{:?}",
+            judgement.failures
+        );
+        assert_eq!(judgement.conclusion(), Conclusion::Broken);
+    }
 
     #[test]
     fn of_many_convictions_the_first_of_each_property_are_told() {

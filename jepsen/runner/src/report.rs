@@ -102,8 +102,25 @@ impl RunRecord {
     }
 }
 
-/// Writes the report of a run into a folder: `report.html`, `report.txt`, `report.json`, and a file of JSON lines for
-/// each history. Gives the text.
+/// Writes the histories of a run into a folder, each as a file of JSON lines. That is the evidence, whatever becomes of
+/// the verdict.
+///
+/// # Errors
+///
+/// A file that cannot be written.
+pub fn write_histories(histories: &Histories, faults: &[Fault], folder: &Path) -> Result<(), HarnessError> {
+    for history in histories.workloads.iter().filter(|history| !history.lines.is_empty()) {
+        save(folder, &format!("{}.jsonl", history.workload), &history.file(faults).bytes)?;
+    }
+    Ok(())
+}
+
+fn save(folder: &Path, name: &str, content: &[u8]) -> Result<(), HarnessError> {
+    let path = folder.join(name);
+    fs::write(&path, content).map_err(HarnessError::system(format!("writing {}", path.display())))
+}
+
+/// Writes the report of a run into a folder: `report.html`, `report.txt` and `report.json`. Gives the text.
 ///
 /// # Errors
 ///
@@ -115,13 +132,7 @@ pub fn write(
     folder: &Path,
 ) -> Result<String, HarnessError> {
     let summary = Summary::new(record, histories, judgement);
-    let save = |name: &str, content: &[u8]| {
-        let path = folder.join(name);
-        fs::write(&path, content).map_err(HarnessError::system(format!("writing {}", path.display())))
-    };
-    for history in histories.workloads.iter().filter(|history| !history.lines.is_empty()) {
-        save(&format!("{}.jsonl", history.workload), &history.file(&record.faults).bytes)?;
-    }
+    let save = |name: &str, content: &[u8]| save(folder, name, content);
     let json = serde_json::to_vec_pretty(&summary).expect("a summary has only texts for names");
     save("report.json", &json)?;
     save("report.html", page::page(&summary, judgement).as_bytes())?;
@@ -205,7 +216,7 @@ mod tests {
             when: Some((SECOND, 2 * SECOND)),
             picture: None,
         };
-        Judgement { workloads: vec![workload], broken_rules: Vec::new() }
+        Judgement { workloads: vec![workload], ..Judgement::default() }
     }
 
     fn text_of(record: &RunRecord, judgement: &Judgement) -> String {

@@ -104,7 +104,7 @@ pub async fn run(arguments: &Arguments, choice: Choice, isolation: &Isolation) -
         observe(&cluster, arguments, workloads, &mut nemeses).await?;
     let mut harness_failures = outcome.failures;
     end_all(&cluster, &folder, arguments.keep_data, &mut harness_failures).await;
-    let record = RunRecord {
+    let mut record = RunRecord {
         arguments: arguments.clone(),
         command: command_line(),
         version,
@@ -119,7 +119,9 @@ pub async fn run(arguments: &Arguments, choice: Choice, isolation: &Isolation) -
     println!("judging");
     // On a thread of its own: it takes its time, and signals are to be heard meanwhile.
     let judging = tokio::task::spawn_blocking(move || {
-        let judgement = judge(&histories, &record.faults).map_err(HarnessError::Nonsense)?;
+        report::write_histories(&histories, &record.faults, &folder)?;
+        let judgement = judge(&histories, &record.faults);
+        record.harness_failures.extend(judgement.failures.iter().cloned());
         println!("{}", report::write(&record, &histories, &judgement, &folder)?);
         println!("report: {}", folder.join("report.html").display());
         Ok(record.exit_code(&judgement))
@@ -175,7 +177,7 @@ async fn observe(
         outcome.failures.push(error.to_string());
     }
     let late = std::mem::take(&mut outcome.convictions);
-    let blame = Blame::of(late, cluster.unexplained_ends().await, &logs_of(cluster), ended)?;
+    let blame = Blame::of(late, cluster.unexplained_ends().await, &logs_of(cluster), ended);
     outcome.failures.extend(blame.harness);
     histories.convictions.extend(blame.store);
     Ok(Observed { outcome, histories, ended, convergence })

@@ -18,6 +18,10 @@ const SEARCH_MAX: Duration = Duration::from_secs(120);
 const SEARCH_BYTES_MAX: usize = 4 << 30;
 
 /// The verdict on a history, and the history as the checker read it.
+///
+/// # Errors
+///
+/// The checker cannot read it, in a sentence.
 pub(super) fn check(
     history: &WorkloadHistory,
     faults: &[Fault],

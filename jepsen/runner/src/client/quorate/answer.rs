@@ -149,7 +149,8 @@ fn refused(ask: &Ask, token: Option<Token>, answer: &Answer) -> Result<Told, Str
                 store_revision: Some(header_number(answer, "quorate-revision")?),
                 age_ms: age(answer)?,
             }),
-            Ask::Delete { .. } => Ok(Told::Deleted { revision: None }),
+            // With a condition on what there is, nothing is a mismatch.
+            Ask::Delete { condition: Condition::Always, .. } => Ok(Told::Deleted { revision: None }),
             _ => Err(unexpected(ask, answer)),
         },
         ("precondition_failed", 412) if is_conditional => Ok(Told::Mismatch),
@@ -260,6 +261,10 @@ mod tests {
         assert!(outcome(&put, &error(412, "precondition_failed")).is_err(), "it had no condition");
         assert!(outcome(&put, &error(409, "session_expired")).is_err(), "it had no session");
         assert!(outcome(&put, &error(404, "key_not_found")).is_err());
+        let delete = |condition| Ask::Delete { key: "k".to_owned(), condition };
+        let absent = error(404, "key_not_found");
+        assert_eq!(outcome(&delete(Condition::Always), &absent), Ok(Told::Deleted { revision: None }));
+        assert!(outcome(&delete(Condition::RevisionIs(7)), &absent).is_err(), "it was a mismatch");
         assert!(outcome(&Ask::get("k"), &error(507, "disk_full")).is_err(), "reads still work");
         assert!(
             outcome(&Ask::get("k"), &error(410, "compacted")).is_err(),
