@@ -40,11 +40,8 @@ pub async fn bring_back(cluster: &Cluster) -> Result<(), HarnessError> {
     Ok(())
 }
 
-/// Does something else, and meanwhile brings back what ends. Gives what came of both.
-///
-/// # Errors
-///
-/// Besides: a node could not be started.
+/// Does something else, and meanwhile brings back what ends. Gives what came of both: if a node could not be started, that
+/// is no reason to lose the other.
 pub async fn while_bringing_back<T>(
     cluster: &Cluster,
     work: impl Future<Output = T>,
@@ -147,6 +144,32 @@ fn agreed_revision(statuses: &BTreeMap<u8, NodeStatus>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::ClusterPlan;
+    use crate::run_clock::RunClock;
+
+    #[tokio::test]
+    async fn who_ends_while_the_cluster_is_waited_for_is_started_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let plan = ClusterPlan {
+            target: Target::Quorate,
+            // It ends as often as it is started.
+            program: "false".into(),
+            size: 1,
+            isolated: false,
+            folder: folder.path().to_owned(),
+            layers: Vec::new(),
+        };
+        let cluster = Cluster::new(plan, RunClock::start()).await.expect("it needs nothing");
+        let second_end = async {
+            while cluster.unexplained_ends().await.len() < 2 {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        let waiting = while_bringing_back(&cluster, second_end);
+        let (_, brought_back) =
+            tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("it ends again");
+        brought_back.expect("it was started");
+    }
 
     fn statuses(states: &[(u64, u64, &str)]) -> BTreeMap<u8, NodeStatus> {
         let status = |&(applied_index, revision, digest): &(u64, u64, &str)| NodeStatus {
