@@ -97,7 +97,7 @@ fn without_a_quorum_requests_are_refused_inside_their_deadline() {
         let answer = eventually("a definite refusal", || {
             let started = Instant::now();
             let answer = request(&url, method, "/v1/kv/k?timeout=1s", &[], body).expect("the node answers");
-            assert!(started.elapsed() < Duration::from_secs(2), "{method} took {:?}", started.elapsed());
+            assert!(started.elapsed() < Duration::from_secs(4), "{method} took {:?}", started.elapsed());
             assert!([503, 504].contains(&answer.status), "{method}: {answer:?}");
             (answer.status == 503).then_some(answer)
         });

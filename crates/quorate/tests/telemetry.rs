@@ -5,7 +5,7 @@ mod processes;
 use std::fs::File;
 use std::process::Stdio;
 
-use processes::{Process, await_ready, free_dev_port, put, quorate};
+use processes::{Process, await_ready, eventually, free_dev_port, put, quorate, request};
 use serde_json::Value;
 
 /// `quorate dev` with these arguments more, its standard error in a file.
@@ -26,13 +26,25 @@ fn start_dev(directory: &std::path::Path, arguments: &[&str]) -> (Process, [Stri
     (Process(child), urls)
 }
 
+/// Who leads, and in which term, as this node sees it.
+fn leader(url: &str) -> (Value, Value) {
+    let answer = request(url, "GET", "/v1/cluster", &[], b"").expect("the node answers");
+    let status: Value = serde_json::from_slice(&answer.body).expect("the status is JSON");
+    (status["leader"].clone(), status["term"].clone())
+}
+
 #[test]
 fn one_name_of_a_request_finds_what_every_node_did_for_it() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (mut process, urls) = start_dev(directory.path(), &["--log", "debug", "--log-format", "json"]);
-    let names = urls.map(|url| {
-        let answer = put(&url, "key", b"value").expect("the node answers");
-        answer.header("quorate-request-id").expect("every answer has one").to_owned()
+    // Another leader in the middle, and no node or more than one would have done it by itself.
+    let names = eventually("three writes under one leader", || {
+        let before = leader(&urls[0]);
+        let names = urls.each_ref().map(|url| {
+            let answer = put(url, "key", b"value").expect("the node answers");
+            answer.header("quorate-request-id").expect("every answer has one").to_owned()
+        });
+        (leader(&urls[0]) == before).then_some(names)
     });
     process.signal("-TERM");
     assert!(process.await_exit().success());
@@ -63,8 +75,7 @@ fn every_metric_that_the_guide_names_is_there() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (_process, urls) = start_dev(directory.path(), &[]);
     let (_router, router) = processes::start_router(&urls);
-    let metrics_of =
-        |url| processes::request(url, "GET", "/metrics", &[], b"").expect("it answers").text().to_owned();
+    let metrics_of = |url| request(url, "GET", "/metrics", &[], b"").expect("it answers").text().to_owned();
     let metrics = metrics_of(&urls[0]) + &metrics_of(&router);
     let is_name = |it: char| it.is_ascii_lowercase() || it == '_';
     let names: std::collections::BTreeSet<_> = guide

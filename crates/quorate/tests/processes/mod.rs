@@ -16,6 +16,10 @@ use std::time::{Duration, Instant};
 /// How long anything here may take before the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What a command's error has in it that asked for a leader while a member was silent for a moment, which may
+/// happen on a busy machine. Nothing was done then.
+pub const SILENCE_CODES: [&str; 3] = ["(member_unreachable)", "(member_lagging)", "(no_successor)"];
+
 /// The binary under test.
 pub fn quorate() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
