@@ -151,16 +151,9 @@ impl Site {
         }
     }
 
-    /// The members with their roles, as `member list` prints them.
+    /// The members with their roles, by what any node knows.
     fn members(&self) -> Vec<String> {
-        let list = self.run(&["member", "list"]);
-        let roles = list.lines().skip(1).map(|line| {
-            let mut words = line.split_whitespace();
-            let (member, role) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-            // Behind a comma it says who leads.
-            format!("{member} {}", role.trim_end_matches(','))
-        });
-        roles.collect()
+        roles(&self.run(&["member", "list"]))
     }
 
     /// Whether the node on this machine leads and a member has not answered it lately. Who does not lead does not
@@ -183,6 +176,17 @@ impl Site {
             (seen == wanted).then_some(())
         });
     }
+}
+
+/// The members with their roles, in the list that `member list` and every change print.
+fn roles(list: &str) -> Vec<String> {
+    let roles = list.lines().skip(1).map(|line| {
+        let mut words = line.split_whitespace();
+        let (member, role) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        // Behind a comma it says who leads.
+        format!("{member} {}", role.trim_end_matches(','))
+    });
+    roles.collect()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -217,8 +221,8 @@ fn a_learner_joins_and_is_promoted(site: &mut Site) {
     site.await_members(&["1 voter", "2 voter", "3 voter", "4 learner"]);
     site.write();
     site.check_all_written(&[4]);
-    site.run(&["member", "promote", "4"]);
-    assert_eq!(site.members(), ["1 voter", "2 voter", "3 voter", "4 voter"]);
+    let promoted = site.run(&["member", "promote", "4"]);
+    assert_eq!(roles(&promoted), ["1 voter", "2 voter", "3 voter", "4 voter"]);
 }
 
 fn leadership_is_handed_over_and_lost(site: &mut Site) {
@@ -245,8 +249,8 @@ fn a_dead_member_is_replaced(site: &mut Site, initially: &[&str]) {
     site.run(&["member", "replace", "2", "5", "--no-wait"]);
     let contacts = format!("{},{}", site.peer(2), site.peer(3));
     site.start(5, &["--join", &contacts]);
-    site.run(&["member", "replace", "2", "5"]);
-    assert_eq!(site.members(), ["1 voter", "3 voter", "4 voter", "5 voter"]);
+    let replaced = site.run(&["member", "replace", "2", "5"]);
+    assert_eq!(roles(&replaced), ["1 voter", "3 voter", "4 voter", "5 voter"]);
     site.check_all_written(&[5]);
 
     // It comes back, learns of it, and ends; and never starts again.
@@ -339,8 +343,8 @@ fn a_lost_majority_is_recovered_from(site: &mut Site) {
     site.start(3, &["--join", &contact, "--force-new"]);
     site.await_members(&["1 voter", "3 voter"]);
     // Who has its vote already may be promoted all the same.
-    site.run(&["member", "promote", "3"]);
-    assert_eq!(site.members(), ["1 voter", "3 voter"]);
+    let promoted = site.run(&["member", "promote", "3"]);
+    assert_eq!(roles(&promoted), ["1 voter", "3 voter"]);
     site.write();
     site.check_all_written(&[3, SPARE]);
 }
