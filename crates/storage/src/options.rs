@@ -69,13 +69,17 @@ impl Default for StorageOptions {
 }
 
 impl StorageOptions {
-    /// How many bytes of log make a new snapshot due, if the newest one has `newest_bytes`.
+    /// By how many bytes the log has to grow until a new snapshot is due, if `log_bytes` of it are behind the newest
+    /// one, which has `newest_bytes`, and `percent` of the usual log are enough. `None` while it is too short for any.
     ///
-    /// A snapshot holds the whole state. Behind a large one the log is left to grow as long, so that snapshots
-    /// cost the disk no more than the log itself does.
-    pub(crate) fn snapshot_due_after(&self, newest_bytes: u64) -> u64 {
+    /// A snapshot holds the whole state. Behind a large one the log is left to grow as long, so that snapshots cost the
+    /// disk no more than twice what the log itself does; but they need not wait for that.
+    pub(crate) fn log_until_snapshot(&self, log_bytes: u64, newest_bytes: u64, percent: u64) -> Option<u64> {
+        let share = |bytes: u64| bytes.saturating_mul(percent) / 100;
         let is_large = newest_bytes >= LARGE_SNAPSHOT_BYTES;
-        if is_large { self.snapshot_log_bytes.max(newest_bytes) } else { self.snapshot_log_bytes }
+        let usual =
+            if is_large { self.snapshot_log_bytes.max(newest_bytes) } else { self.snapshot_log_bytes };
+        (log_bytes >= share(self.snapshot_log_bytes)).then(|| share(usual).saturating_sub(log_bytes))
     }
 }
 
@@ -85,13 +89,19 @@ mod tests {
 
     #[test]
     fn a_large_state_makes_snapshots_rare() {
-        let due_after = |snapshot_log_bytes, newest_bytes| {
-            StorageOptions { snapshot_log_bytes, ..StorageOptions::default() }
-                .snapshot_due_after(newest_bytes)
-        };
-        assert_eq!(due_after(100, 0), 100);
-        assert_eq!(due_after(100, LARGE_SNAPSHOT_BYTES - 1), 100);
-        assert_eq!(due_after(100, LARGE_SNAPSHOT_BYTES), LARGE_SNAPSHOT_BYTES);
-        assert_eq!(due_after(4 * LARGE_SNAPSHOT_BYTES, 2 * LARGE_SNAPSHOT_BYTES), 4 * LARGE_SNAPSHOT_BYTES);
+        let options = StorageOptions { snapshot_log_bytes: 100, ..StorageOptions::default() };
+        assert_eq!(options.log_until_snapshot(99, 0, 100), None);
+        assert_eq!(options.log_until_snapshot(100, 0, 100), Some(0));
+        assert_eq!(options.log_until_snapshot(50, 0, 50), Some(0));
+        assert_eq!(options.log_until_snapshot(100, LARGE_SNAPSHOT_BYTES - 1, 100), Some(0));
+        assert_eq!(options.log_until_snapshot(99, LARGE_SNAPSHOT_BYTES, 100), None);
+        assert_eq!(
+            options.log_until_snapshot(100, LARGE_SNAPSHOT_BYTES, 100),
+            Some(LARGE_SNAPSHOT_BYTES - 100)
+        );
+        assert_eq!(options.log_until_snapshot(LARGE_SNAPSHOT_BYTES, LARGE_SNAPSHOT_BYTES, 75), Some(0));
+        let options =
+            StorageOptions { snapshot_log_bytes: 4 * LARGE_SNAPSHOT_BYTES, ..StorageOptions::default() };
+        assert_eq!(options.log_until_snapshot(3 * LARGE_SNAPSHOT_BYTES, 2 * LARGE_SNAPSHOT_BYTES, 100), None);
     }
 }

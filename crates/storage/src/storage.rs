@@ -211,12 +211,14 @@ impl<E: Environment> Storage<E> {
         }
     }
 
-    /// Whether the log behind the newest snapshot has come to `percent` of what makes another due, and the
-    /// disk has room for it.
+    /// Whether the log behind the newest snapshot has come to `percent` of what makes another due, or of the least that
+    /// does if the disk would have no room for one any more by then; and the disk has room for it now.
     pub fn snapshot_due(&self, percent: u64) -> bool {
         let newest_bytes = self.state.shelf.current().map_or(0, |kept| kept.bytes);
-        let due_after = self.options.snapshot_due_after(newest_bytes).saturating_mul(percent) / 100;
-        self.log_bytes_since_snapshot() >= due_after && self.state.has_room_for_snapshot()
+        let log_bytes = self.log_bytes_since_snapshot();
+        let rest_bytes = self.options.log_until_snapshot(log_bytes, newest_bytes, percent);
+        rest_bytes.is_some_and(|rest_bytes| self.state.snapshot_room().is_due(rest_bytes))
+            && self.state.has_room_for_snapshot()
     }
 
     /// Reads the newest snapshot to its end, and if it is damaged, writes another in its place: for when a

@@ -22,8 +22,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How many bytes of each output a failure shows.
 const TRANSCRIPT_BYTES_MAX: usize = 4_000;
 /// What `curl` is told before its arguments. Its meter is not for terminals that show the answer too, but it cannot
-/// know that ours is one, and would write into the middle of lines.
-const CURL_SETTINGS: &str = "no-progress-meter\n";
+/// know that ours is one, and would write into the middle of lines. No proxy that this machine may have is in our network.
+const CURL_SETTINGS: &str = "no-progress-meter\nnoproxy = \"*\"\n";
 
 /// Every terminal of a session. Dropping it ends what runs in them.
 #[derive(Debug)]
@@ -149,13 +149,14 @@ impl Drop for Terminals {
     }
 }
 
-/// The shell of terminals. Scripts start what runs in the background with the keys of a terminal ignored, and all
-/// below inherits that; in a terminal they count.
+/// The shell of terminals, which dies with us. Scripts start what runs in the background with the keys of a terminal
+/// ignored, and all below inherits that; in a terminal they count.
 fn shell() -> &'static [&'static str] {
-    const WITH_KEYS: &[&str] = &["env", "--default-signal=INT,QUIT", "bash", "-c"];
-    let can_reset = Command::new(WITH_KEYS[0]).args([WITH_KEYS[1], "true"]).stderr(Stdio::null()).status();
-    // Where `env` does not know how, they mostly are not ignored.
-    if can_reset.is_ok_and(|status| status.success()) { WITH_KEYS } else { &WITH_KEYS[2..] }
+    const OUR_WAY: &[&str] =
+        &["setpriv", "--pdeathsig", "KILL", "--", "env", "--default-signal=INT,QUIT", "bash", "-c"];
+    let tried = Command::new(OUR_WAY[0]).args(&OUR_WAY[1..]).arg("true").stderr(Stdio::null()).status();
+    // Where these do not know how, keys mostly are not ignored.
+    if tried.is_ok_and(|status| status.success()) { OUR_WAY } else { &OUR_WAY[6..] }
 }
 
 impl Terminal {

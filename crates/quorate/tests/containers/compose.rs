@@ -1,7 +1,4 @@
 //! The compose files.
-
-use std::process::Command;
-
 use yaml_rust2::Yaml;
 
 use crate::image::{assert_is_known, image};
@@ -88,13 +85,25 @@ fn every_container_is_checked_stopped_in_peace_and_of_no_more_rights_than_it_nee
         assert_eq!(texts(&said["cap_drop"]), ["ALL"]);
         assert_eq!(texts(&said["security_opt"]), ["no-new-privileges:true"]);
         assert_eq!(said["read_only"].as_bool(), Some(true));
-        assert_eq!(text(&said["build"]["dockerfile"]), "deploy/Dockerfile");
+        assert_eq!(text(&said["image"]), "quorate");
+        assert_eq!(text(&said["pull_policy"]), "never");
         let command = &service.container.arguments[0];
         for variable in service.container.environment.keys() {
             assert_is_known(variable, command);
         }
         // A node without a volume would forget what it has promised, each time that its container is made anew.
         assert_eq!(service.container.mount.is_some(), command == "serve", "{}", service.name());
+    }
+}
+
+#[test]
+fn the_image_is_built_once() {
+    for file in [WITH_ROUTER, NODES] {
+        let services = services(file);
+        let built: Vec<_> =
+            services.iter().map(|service| &service.said["build"]).filter(|it| !it.is_badvalue()).collect();
+        assert_eq!(built.len(), 1, "{file}");
+        assert_eq!(text(&built[0]["dockerfile"]), "deploy/Dockerfile");
     }
 }
 
@@ -122,8 +131,9 @@ fn check_file(file: &str) {
     pods.check_write("greeting", first, last);
     if let Some(service) = open(8080).next() {
         let url = format!("{}/key", pods.address(service.name(), 8080));
-        assert!(pods.outside(Command::new("curl"), &["-X", "PUT", "-d", "value", &url]).status.success());
-        assert_eq!(pods.outside(Command::new("curl"), &["--silent", &url]).stdout, b"value");
+        let curl = |arguments: &[&str]| pods.curl(&[arguments, &[&url]].concat());
+        assert!(curl(&["-X", "PUT", "-d", "value"]).status.success());
+        assert_eq!(curl(&["--silent"]).stdout, b"value");
     }
 
     // A node comes back at another address, and then another one goes, so that those that are left need it.

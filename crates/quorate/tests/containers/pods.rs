@@ -126,8 +126,12 @@ impl Pods {
     /// Whether something is answered with 200 at a container's path.
     pub fn is_ok(&self, container: &str, path: &str) -> bool {
         let url = format!("{}{path}", self.address(container, CLIENT_PORT));
-        let arguments = ["--silent", "--fail", "--max-time", "2", "--output", "/dev/null", &url];
-        self.outside(Command::new("curl"), &arguments).status.success()
+        self.curl(&["--silent", "--fail", "--max-time", "2", "--output", "/dev/null", &url]).status.success()
+    }
+
+    /// Runs `curl` outside of all containers. No proxy that this machine may have is there.
+    pub fn curl(&self, arguments: &[&str]) -> Output {
+        self.outside(Command::new("curl"), &[&["--noproxy", "*"], arguments].concat())
     }
 
     /// Writes through one container and reads through another.

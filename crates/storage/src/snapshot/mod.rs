@@ -16,6 +16,7 @@ mod check;
 mod format;
 mod reader;
 mod removal;
+mod room;
 mod shelf;
 mod writer;
 
@@ -24,4 +25,5 @@ pub use check::{SnapshotCheck, SnapshotRefusal};
 pub use format::{Chunk, FormatError, SnapshotHeader, SnapshotTrailer};
 pub use reader::{SnapshotError, SnapshotReader};
 pub(crate) use removal::remove_slowly;
+pub(crate) use room::SnapshotRoom;
 pub(crate) use shelf::{KeptSnapshot, SnapshotShelf};

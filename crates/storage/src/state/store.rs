@@ -21,7 +21,7 @@ use super::mutated_time::MutatedTime;
 use super::worker::StateJob;
 use crate::failure::{FailureSignal, StorageFailure};
 use crate::log::LogHandle;
-use crate::snapshot::{BuildError, SnapshotShelf, SnapshotWriter, remove_slowly};
+use crate::snapshot::{BuildError, SnapshotRoom, SnapshotShelf, SnapshotWriter, remove_slowly};
 use crate::space::DiskSpace;
 
 /// A snapshot in openraft's terms.
@@ -161,13 +161,29 @@ impl<E: Environment> StateHandle<E> {
         self.core.close();
     }
 
+    /// What there is and what it takes for a snapshot beside the one that it replaces.
+    pub(crate) fn snapshot_room(&self) -> SnapshotRoom {
+        let found = self.core.read(|state| (state.overlay.tables().clone(), state.overlay.bytes()));
+        // A closed storage makes none.
+        let Some((tables, overlay_bytes)) = found else {
+            return SnapshotRoom { free_bytes: 0, wanted_bytes: 1 };
+        };
+        let state_bytes = tables.stored_bytes().unwrap_or_else(|error| {
+            tracing::warn!(%error, "how much is stored is not known; all that ever was is counted");
+            tables.lmdb.used_bytes()
+        });
+        SnapshotRoom {
+            free_bytes: self.space.disk_free_bytes_now(),
+            wanted_bytes: self.space.with_reserve(state_bytes.saturating_add(overlay_bytes)),
+        }
+    }
+
     /// Whether the disk has room for a snapshot beside the one that it replaces. Says so once if it has not.
     pub(crate) fn has_room_for_snapshot(&self) -> bool {
-        let bytes = self.core.read(|state| state.overlay.tables().lmdb.used_bytes() + state.overlay.bytes());
-        let Some(bytes) = bytes else { return false };
-        let (free_bytes, wanted_bytes) = (self.space.disk_free_bytes_now(), self.space.with_reserve(bytes));
-        let has_room = free_bytes >= wanted_bytes;
+        let room = self.snapshot_room();
+        let has_room = room.is_enough();
         if !self.snapshot_starved.swap(!has_room, Ordering::Relaxed) && !has_room {
+            let SnapshotRoom { free_bytes, wanted_bytes } = room;
             tracing::warn!(free_bytes, wanted_bytes, "the disk has no room for a snapshot; the log grows");
         }
         has_room

@@ -84,6 +84,17 @@ impl StateTables {
         Ok(StateWriteTransaction { tables: self, transaction: self.lmdb.write()? })
     }
 
+    /// How many bytes of pages the tables take. Pages that were freed are not among them, and what waits for a checkpoint
+    /// is not either.
+    pub(crate) fn stored_bytes(&self) -> Result<u64, TablesError> {
+        let transaction = self.lmdb.read()?;
+        let mut bytes = 0;
+        for table in self.tables.iter().chain([&self.applied]) {
+            bytes += table.stat(&transaction)?.non_free_page_size() as u64;
+        }
+        Ok(bytes)
+    }
+
     fn table(&self, table: Table) -> &lmdb::Table {
         &self.tables[table_position(table)]
     }
@@ -227,5 +238,37 @@ fn check_key(key: &[u8]) -> Result<(), TablesError> {
     match key.len() {
         1..=KEY_BYTES_MAX => Ok(()),
         bytes => Err(TablesError::Key { bytes }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PART: &str = "state";
+
+    #[test]
+    fn what_was_deleted_is_not_stored_any_more() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lock = Arc::new(DirectoryLock::acquire(folder.path()).expect("lock"));
+        let node_id = NodeId { member: 1, incarnation: 7 };
+        Lmdb::create(&lock, PART, node_id).expect("create");
+        let tables = StateTables::open(&lock, PART, 64 << 20, node_id, GroupId::FIRST).expect("open");
+        let table = Table::ALL[0];
+        let keys: Vec<_> = (0..100_u64).map(u64::to_be_bytes).collect();
+        let mut transaction = tables.write().expect("write");
+        for key in &keys {
+            transaction.put(table, key, &[7; 10_000]).expect("put");
+        }
+        transaction.commit().expect("commit");
+        let (stored, used) = (tables.stored_bytes().expect("read"), tables.lmdb.used_bytes());
+        assert!((1_000_000..=used).contains(&stored), "{stored} of {used}");
+        let mut transaction = tables.lmdb.write().expect("write");
+        for key in &keys {
+            tables.table(table).delete(&mut transaction, key).expect("delete");
+        }
+        transaction.commit().expect("commit");
+        assert!(tables.stored_bytes().expect("read") < 100_000);
+        assert!(tables.lmdb.used_bytes() >= used, "the file has not shrunk");
     }
 }
