@@ -10,6 +10,7 @@
 //! stop, or dies, be it of a `SIGKILL`, the runner inside stops in order, as it does on Ctrl-C. Between them stands
 //! `unshare`; if that is killed, everything inside is, at once.
 
+pub mod ending;
 pub mod leash;
 
 use std::io;

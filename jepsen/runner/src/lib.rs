@@ -17,6 +17,7 @@
 //! | [`random`] | what the seed decides |
 //! | [`run_clock`] | the one clock of a run, by which faults and operations are told |
 //! | [`run`] | a whole run, from the first process to the report |
+//! | [`say`] | what a run says while it goes on |
 //! | [`schedule`] | which faults strike when |
 //! | [`convergence`] | whether the cluster comes back when all is healed |
 //! | [`workload`] | what clients do |
@@ -46,6 +47,7 @@ pub mod random;
 pub mod report;
 pub mod run;
 pub mod run_clock;
+pub mod say;
 pub mod schedule;
 pub mod stop_signals;
 pub mod tool;

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::process::{ExitCode, ExitStatus};
+use std::time::SystemTime;
 
 use clap::Parser;
 use quorate_runner::arguments::Arguments;
-use quorate_runner::isolation::{self, Isolation, Place, leash};
+use quorate_runner::isolation::{self, Isolation, Place, ending, leash};
 use quorate_runner::nemesis::catalogue;
 use quorate_runner::run::{BAD_ARGUMENTS, Choice, HARNESS_FAILED, abandon, run};
+use quorate_runner::say::{complain, say};
 use quorate_runner::stop_signals::StopSignals;
 use quorate_runner::workload::{Plan, WorkloadName};
 
@@ -20,14 +22,15 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { BAD_ARGUMENTS } else { 0 });
         }
     };
+    let began = SystemTime::now();
     let isolation = match isolation::enter(!arguments.no_isolation) {
         Place::Here(isolation) => isolation,
-        Place::Inside(ended) => return ExitCode::from(code_of_inside(&arguments, ended)),
+        Place::Inside(ended) => return ExitCode::from(code_of_inside(&arguments, began, ended)),
     };
     let choice = match Choice::of(&arguments, &isolation) {
         Ok(choice) => choice,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain(format_args!("error: {error}"));
             return ExitCode::from(BAD_ARGUMENTS);
         }
     };
@@ -44,7 +47,7 @@ fn main() -> ExitCode {
             code
         }
         Err(error) => {
-            eprintln!("error: no runtime: {error}");
+            complain(format_args!("error: no runtime: {error}"));
             HARNESS_FAILED
         }
     };
@@ -52,22 +55,17 @@ fn main() -> ExitCode {
 }
 
 /// What this process ends with when all was done by another one, inside.
-fn code_of_inside(arguments: &Arguments, ended: io::Result<ExitStatus>) -> u8 {
-    let code = match ended {
-        Ok(status) => status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or_else(|| {
-            eprintln!("the harness failed: the runner inside ended with {status}");
-            HARNESS_FAILED
-        }),
-        Err(error) => {
-            eprintln!("the harness failed: the runner inside: {error}");
-            HARNESS_FAILED
-        }
-    };
-    if !matches!(code, 0..=BAD_ARGUMENTS) {
+fn code_of_inside(arguments: &Arguments, began: SystemTime, ended: io::Result<ExitStatus>) -> u8 {
+    let wrote_report = ending::has_report(&arguments.output, began);
+    let code = ending::code_of_inside(ended, wrote_report, arguments.list);
+    if !matches!(code, Ok(0..=BAD_ARGUMENTS)) {
         // It failed, or was killed. Of what it had started nothing is left that could still write.
         clean_up(arguments);
     }
-    code
+    code.unwrap_or_else(|why| {
+        complain(format_args!("the harness failed: {why}"));
+        HARNESS_FAILED
+    })
 }
 
 /// Runs until it is done or somebody does not want to wait. Whatever it has started ends with it either way.
@@ -81,8 +79,8 @@ async fn run_or_be_stopped(arguments: &Arguments, choice: Choice, isolation: &Is
         ended = run(arguments, choice, isolation) => ended.map_err(|error| format!("the harness failed: {error}")),
     };
     ended.unwrap_or_else(|why| {
-        eprintln!("{why}");
         clean_up(arguments);
+        complain(why);
         HARNESS_FAILED
     })
 }
@@ -104,22 +102,22 @@ async fn await_stop(isolation: &Isolation) -> io::Result<()> {
 /// Removes what a run has left that came to no end of its own.
 fn clean_up(arguments: &Arguments) {
     if let Err(error) = abandon(arguments) {
-        eprintln!("what nodes have stored is not all removed: {error}");
+        complain(format_args!("what nodes have stored is not all removed: {error}"));
     }
 }
 
 /// Names nemeses and workloads.
 fn list(arguments: &Arguments, isolation: &Isolation) {
-    println!("Nemeses:");
+    say("Nemeses:");
     for nemesis in catalogue::all().into_iter().filter(|nemesis| nemesis.suits(arguments.target)) {
-        println!("  {:22} {}", nemesis.name(), nemesis.description());
+        say(format_args!("  {:22} {}", nemesis.name(), nemesis.description()));
         if let Some(why) = nemesis.obstacle(isolation.is_isolated()) {
-            println!("  {:22} (not here: {why})", "");
+            say(format_args!("  {:22} (not here: {why})", ""));
         }
     }
-    println!("\nWorkloads:");
+    say("\nWorkloads:");
     for name in Plan::choose(&["all".into()], arguments.target).unwrap_or_default() {
-        println!("  {}", workload_word(name));
+        say(format_args!("  {}", workload_word(name)));
     }
 }
 

@@ -189,15 +189,27 @@ fn run(
     runner.args(["--nemesis", proof.nemeses, "--workload", proof.workloads]);
     runner.arg("--program").arg(program).arg("--output").arg(&output);
     runner.env(VARIABLE, bug.unwrap_or_default()).stdout(Stdio::null());
+    // That of the run before would speak for one that wrote none.
+    let report = output.join("report.json");
+    if report.exists() {
+        fs::remove_file(&report).map_err(Error::file("removing", &report))?;
+    }
     let program = describe(&runner);
     let status = runner.status().map_err(|source| Error::Start { program: program.clone(), source })?;
-    match status.code().ok_or(Error::Failed { program, status })? {
+    verdict(status.code().ok_or(Error::Failed { program, status })?, &report)
+}
+
+/// What a run came to that ended with that code. Without a report it is no verdict.
+fn verdict(code: i32, report: &Path) -> Result<Ended, Error> {
+    if !report.exists() {
+        return Ok(Ended::NoVerdict(code));
+    }
+    match code {
         PASSED => Ok(Ended::Passed),
         CONVICTED => {
-            let path = output.join("report.json");
-            let text = fs::read_to_string(&path).map_err(Error::file("reading", &path))?;
+            let text = fs::read_to_string(report).map_err(Error::file("reading", report))?;
             let report: Report =
-                serde_json::from_str(&text).map_err(Error::malformed(path.display().to_string()))?;
+                serde_json::from_str(&text).map_err(Error::malformed(report.display().to_string()))?;
             Ok(Ended::Convicted(report.convicted_of))
         }
         code => Ok(Ended::NoVerdict(code)),
@@ -240,5 +252,18 @@ mod tests {
     fn a_run_without_a_verdict_convicts_nobody() {
         let said = PROOF.judge(&Ended::NoVerdict(4)).expect_err("the harness failed");
         assert_eq!(said, "no verdict: the runner ended with 4");
+    }
+
+    #[test]
+    fn a_code_without_a_report_is_no_verdict() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let report = folder.path().join("report.json");
+        for code in [PASSED, CONVICTED] {
+            assert_eq!(verdict(code, &report).expect("nothing to read"), Ended::NoVerdict(code));
+        }
+        fs::write(&report, r#"{"convicted_of": ["linearizable"]}"#).expect("written");
+        let convicted = verdict(CONVICTED, &report).expect("a report");
+        assert_eq!(convicted, Ended::Convicted(["linearizable".to_owned()].into()));
+        assert_eq!(verdict(PASSED, &report).expect("a report"), Ended::Passed);
     }
 }
