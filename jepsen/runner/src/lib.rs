@@ -1,8 +1,8 @@
 //! Real `quorate serve` processes, real sockets and disks, faults from outside, and clients whose histories are
 //! judged by the checker.
 //!
-//! The simulator proves the code above the seams; this proves the seams, the kernel's behaviour, and the binary as it
-//! is shipped. Nothing of the product is linked in here: nodes are processes, and the clients speak HTTP by
+//! The simulator proves the code above the seams; this proves the seams, the kernel's behaviour, and the program as a
+//! whole. Nothing of the product is linked in here: nodes are processes, and the clients speak HTTP by
 //! themselves, so that an error in the product's own client cannot hide one in the store.
 //!
 //! | Module | What it holds |

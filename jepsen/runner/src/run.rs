@@ -22,6 +22,7 @@ use crate::judge::judge;
 use crate::nemesis::{Nemesis, catalogue};
 use crate::report::{self, Convergence, NodeLog, RunRecord};
 use crate::run_clock::RunClock;
+use crate::say::say;
 use crate::workload::{Plan, WorkloadName, Workloads};
 
 pub use folder::abandon;
@@ -81,7 +82,7 @@ impl Choice {
 pub async fn run(arguments: &Arguments, choice: Choice, isolation: &Isolation) -> Result<u8, HarnessError> {
     let Choice { mut nemeses, workloads, left_out } = choice;
     for line in &left_out {
-        println!("left out: {line}");
+        say(format_args!("left out: {line}"));
     }
     let folder = prepare_folder(&arguments.output)?;
     let program = find_program(arguments)?;
@@ -98,7 +99,11 @@ pub async fn run(arguments: &Arguments, choice: Choice, isolation: &Isolation) -
     let cluster = Cluster::new(plan, clock).await?;
     bring_back(&cluster).await?;
     cluster.await_serving(&cluster.nodes(), START_LIMIT).await?;
-    println!("{} nodes of {version} serve after {:.1} s", arguments.nodes, clock.elapsed().as_secs_f64());
+    say(format_args!(
+        "{} nodes of {version} serve after {:.1} s",
+        arguments.nodes,
+        clock.elapsed().as_secs_f64()
+    ));
 
     let Observed { outcome, histories, ended, convergence } =
         observe(&cluster, arguments, workloads, &mut nemeses).await?;
@@ -116,14 +121,14 @@ pub async fn run(arguments: &Arguments, choice: Choice, isolation: &Isolation) -
         harness_failures,
         logs: logs_of(&cluster),
     };
-    println!("judging");
+    say("judging");
     // On a thread of its own: it takes its time, and signals are to be heard meanwhile.
     let judging = tokio::task::spawn_blocking(move || {
         report::write_histories(&histories, &record.faults, &folder)?;
         let judgement = judge(&histories, &record.faults);
         record.harness_failures.extend(judgement.failures.iter().cloned());
-        println!("{}", report::write(&record, &histories, &judgement, &folder)?);
-        println!("report: {}", folder.join("report.html").display());
+        say(report::write(&record, &histories, &judgement, &folder)?);
+        say(format_args!("report: {}", folder.join("report.html").display()));
         Ok(record.exit_code(&judgement))
     });
     judging.await.map_err(|error| HarnessError::Nonsense(format!("judging: {error}")))?

@@ -11,6 +11,7 @@ use crate::error::HarnessError;
 use crate::fault::{Fault, FaultState};
 use crate::history::Conviction;
 use crate::nemesis::Nemesis;
+use crate::say::say;
 use crate::schedule::{Candidate, Round, Schedule};
 use crate::workload::Workloads;
 
@@ -68,10 +69,10 @@ impl<'a> Harm<'a> {
             }
             self.play(&round).await;
             let (all, answered) = working.counts();
-            println!(
+            say(format_args!(
                 "{:6.1} s: {answered} of {all} requests answered",
                 self.cluster.clock().elapsed().as_secs_f64()
-            );
+            ));
         }
         while self.is_well() && self.cluster.clock().elapsed() < end {
             tokio::time::sleep(POLL).await;
@@ -111,7 +112,7 @@ impl<'a> Harm<'a> {
         tokio::time::sleep(round.pause).await;
         // A node may have ended of a fault just after that was healed.
         if let Err(error) = bring_back(self.cluster).await {
-            println!("the harness failed: {error}");
+            say(format_args!("the harness failed: {error}"));
             self.failures.push(error.to_string());
         }
     }
@@ -122,12 +123,12 @@ impl<'a> Harm<'a> {
         match nemesis.strike(self.cluster, &mut self.random).await {
             Ok(strike) => {
                 let seconds = Duration::from_nanos(began).as_secs_f64();
-                println!(
+                say(format_args!(
                     "{seconds:6.1} s: {}: {} ({})",
                     nemesis.name(),
                     strike.action,
                     describe(&strike.state)
-                );
+                ));
                 self.faults.push(Fault {
                     nemesis: nemesis.name(),
                     action: strike.action,
@@ -158,7 +159,7 @@ impl<'a> Harm<'a> {
         let line = format!("{} could not {doing}: {error}", self.nemeses[striker].name());
         match error {
             HarnessError::Late { property, .. } => {
-                println!("the store was too late: {line}");
+                say(format_args!("the store was too late: {line}"));
                 self.convictions.push(Conviction {
                     when: self.cluster.clock().now(),
                     property: *property,
@@ -166,7 +167,7 @@ impl<'a> Harm<'a> {
                 });
             }
             _ => {
-                println!("the harness failed: {line}");
+                say(format_args!("the harness failed: {line}"));
                 self.failures.push(line);
             }
         }
