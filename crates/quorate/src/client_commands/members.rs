@@ -60,7 +60,7 @@ pub async fn member(arguments: MemberArguments) -> Result<(), CommandError> {
     }
 }
 
-/// What a command waits for. None of these can be seen too early by asking a node that is behind.
+/// What a command waits for, from when its change was answered on.
 #[derive(Clone, Copy, Debug)]
 enum Goal {
     Voter(u64),
@@ -123,13 +123,18 @@ async fn print_when(
         }
         tokio::time::sleep(POLL_INTERVAL).await;
         members = match client.members().await {
-            Ok(members) => members,
+            Ok(answer) => newer_of(members, answer),
             // The node that was asked may be the one that is removed.
             Err(error) if error.code().is_none_or(ErrorCode::is_retryable) => continue,
             Err(error) => return Err(error.into()),
         };
     }
     print_members(&members, output).await
+}
+
+/// A node that is behind shows what was long ago: whoever waits for a change would take that for done which is not begun.
+fn newer_of(known: MembersAnswer, answer: MembersAnswer) -> MembersAnswer {
+    if answer.index >= known.index { answer } else { known }
 }
 
 async fn print_members(members: &MembersAnswer, output: Option<Output>) -> Result<(), CommandError> {
@@ -181,6 +186,16 @@ mod tests {
 
     fn members(members: Vec<MemberAnswer>) -> MembersAnswer {
         MembersAnswer { index: 1, leader: Some(1), joint: false, members }
+    }
+
+    #[test]
+    fn a_node_that_is_behind_does_not_say_that_it_is_done() {
+        let before =
+            MembersAnswer { index: 7, ..members(vec![member(2, MemberRole::Voter, WantedRole::Voter)]) };
+        let leaving =
+            MembersAnswer { index: 8, ..members(vec![member(2, MemberRole::Leaving, WantedRole::Removed)]) };
+        assert_eq!(newer_of(leaving.clone(), before.clone()).index, 8);
+        assert_eq!(newer_of(before, leaving).index, 8);
     }
 
     #[test]
