@@ -190,12 +190,11 @@ impl<E: Environment> Storage<E> {
         self.failure.damage().cloned()
     }
 
-    /// Whether proposals may be taken: disk, log and state are above their low-water marks, and the disk has room for the
-    /// snapshot behind which the log can be purged. If that were used up, deletes could not bring it back. Cheap while
-    /// there is room; without it, looks again whether somebody has made some.
+    /// Whether proposals may be taken: disk, log and state are above their low-water marks. Cheap
+    /// while there is room; without it, looks again whether somebody has made some.
     pub fn has_room(&self) -> bool {
         self.look_for_room();
-        self.space.has_room() && !self.state.is_snapshot_starved()
+        self.space.has_room()
     }
 
     /// Whether proposals may be taken that store no values: below the low-water marks, where those that do
@@ -213,17 +212,13 @@ impl<E: Environment> Storage<E> {
     }
 
     /// Whether the log behind the newest snapshot has come to `percent` of what makes another due, or of the least that
-    /// does if the disk would have no room for one any more by then; and the disk has room for it now. If it has not,
-    /// there is no room for proposals either ([`Self::has_room`]) until a later look finds it otherwise.
+    /// does if the disk would have no room for one any more by then; and the disk has room for it now.
     pub fn snapshot_due(&self, percent: u64) -> bool {
         let newest_bytes = self.state.shelf.current().map_or(0, |kept| kept.bytes);
         let log_bytes = self.log_bytes_since_snapshot();
         let rest_bytes = self.options.log_until_snapshot(log_bytes, newest_bytes, percent);
-        if rest_bytes.is_some_and(|rest_bytes| self.state.snapshot_room().is_due(rest_bytes)) {
-            return self.state.has_room_for_snapshot();
-        }
-        self.state.forgo_snapshot();
-        false
+        rest_bytes.is_some_and(|rest_bytes| self.state.snapshot_room().is_due(rest_bytes))
+            && self.state.has_room_for_snapshot()
     }
 
     /// Reads the newest snapshot to its end, and if it is damaged, writes another in its place: for when a

@@ -178,30 +178,15 @@ impl<E: Environment> StateHandle<E> {
         }
     }
 
-    /// Whether the disk has room for a snapshot beside the one that it replaces. If it has not, says so once, and
-    /// [`Self::is_snapshot_starved`] from then on.
+    /// Whether the disk has room for a snapshot beside the one that it replaces. Says so once if it has not.
     pub(crate) fn has_room_for_snapshot(&self) -> bool {
         let room = self.snapshot_room();
         let has_room = room.is_enough();
         if !self.snapshot_starved.swap(!has_room, Ordering::Relaxed) && !has_room {
             let SnapshotRoom { free_bytes, wanted_bytes } = room;
-            tracing::warn!(
-                free_bytes,
-                wanted_bytes,
-                "the disk has no room for a snapshot, and the log cannot be purged"
-            );
+            tracing::warn!(free_bytes, wanted_bytes, "the disk has no room for a snapshot; the log grows");
         }
         has_room
-    }
-
-    /// A snapshot is not wanted now.
-    pub(crate) fn forgo_snapshot(&self) {
-        self.snapshot_starved.store(false, Ordering::Relaxed);
-    }
-
-    /// Whether a snapshot was wanted when last looked, and the disk had no room for it.
-    pub(crate) fn is_snapshot_starved(&self) -> bool {
-        self.snapshot_starved.load(Ordering::Relaxed)
     }
 
     /// Writes a snapshot of what is applied, unless there is one already. If there is no room for it, gives

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use openraft::storage::{RaftLogStorage, RaftSnapshotBuilder, RaftStateMachine};
 use quorate_consensus::{ClusterId, SnapshotFile, SnapshotMeta};
-use quorate_kv::{Budget, Command, Condition, KeyRange, RangeQuery, SessionRequest, UnavailableRevision};
+use quorate_kv::{Budget, Command, KeyRange, RangeQuery, SessionRequest, UnavailableRevision};
 use quorate_storage::snapshot::{SnapshotReader, SnapshotRefusal};
 
 use super::support::*;
@@ -327,46 +327,6 @@ async fn no_snapshot_is_begun_without_room_for_it() {
     assert!(state.try_create_snapshot_builder(false).await.is_none());
     assert!(state.try_create_snapshot_builder(true).await.is_some(), "Raft cannot do without");
     drop(state);
-    running.close().await;
-}
-
-/// A log that cannot be purged once took the room that a snapshot needs, and nothing brought it back.
-#[tokio::test]
-async fn without_room_for_a_snapshot_puts_are_refused_until_enough_is_deleted() {
-    const COUNT: u64 = 40;
-    const SPARE_BYTES: u64 = 8 << 20;
-    let mut node = Node::in_memory();
-    node.options.snapshot_log_bytes = 1;
-    let running = node.open();
-    for index in 0..COUNT {
-        let entry = || proposal(1, index, vec![put(&format!("key {index}"), vec![b'v'; 500_000])]);
-        running.append([entry()]).await;
-        running.apply([entry()]).await;
-    }
-    running.close().await;
-    let running = node.open();
-    let free_bytes = running.storage.status().disk_free_bytes;
-    running.close().await;
-    node.options.reserve_bytes = free_bytes.saturating_sub(SPARE_BYTES);
-    let running = node.open();
-    assert!(running.storage.has_room(), "nobody has looked yet");
-    assert!(!running.storage.snapshot_due(100), "it would take more than what is spare");
-    assert!(!running.storage.has_room());
-    assert!(running.storage.has_room_for_deletes());
-
-    let delete = |index| Command::Delete {
-        key: format!("key {index}").into_bytes().into(),
-        condition: Condition::Always,
-    };
-    // A sweep looks at some megabytes only.
-    let sweeps = (0..2 * COUNT).map(|_| Command::Sweep { records_max: 1000 });
-    let past = [Command::Compact { revision: 2 * COUNT }].into_iter().chain(sweeps);
-    let entry = || proposal(1, COUNT, (0..COUNT).map(delete).chain(past.clone()).collect());
-    running.append([entry()]).await;
-    running.apply([entry()]).await;
-    running.storage.checkpoint().await.expect("checkpoint");
-    assert!(running.storage.snapshot_due(100));
-    assert!(running.storage.has_room());
     running.close().await;
 }
 

@@ -47,15 +47,6 @@ impl Node {
         Self { folder, environment: TestEnvironment::new(), options }
     }
 
-    /// One whose files are in memory where that can be had: nobody else changes much there how much is free.
-    pub fn in_memory() -> Self {
-        let folder = tempfile::tempdir_in("/dev/shm");
-        Self {
-            folder: folder.or_else(|_| tempfile::tempdir()).expect("a temporary directory"),
-            ..Self::new()
-        }
-    }
-
     pub fn path(&self) -> PathBuf {
         self.folder.path().canonicalize().expect("the folder is there")
     }
