@@ -17,10 +17,7 @@ async fn tokio_passes_the_conformance_suite_on_one_thread() {
 
 #[test]
 fn tokio_passes_openrafts_runtime_suite() {
-    // The suite goes by the real clock: a busy machine may fail it once, broken code does so every time.
-    let suite = Suite::<<TokioEnvironment as Environment>::Runtime>::test_all;
-    let passes = (0..3).any(|_| std::panic::catch_unwind(suite).is_ok());
-    assert!(passes, "the suite has failed three times in a row");
+    Suite::<<TokioEnvironment as Environment>::Runtime>::test_all();
 }
 
 /// Set in the child process of the tests below.

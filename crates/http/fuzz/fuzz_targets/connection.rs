@@ -36,7 +36,7 @@ impl Server {
             let listener = environment.listen("127.0.0.1:0").await.expect("loopback can be bound");
             let address = listener.local_address().expect("a bound address");
             let (store, never) = (FakeStore::new(), CancellationToken::new());
-            tokio::spawn(serve(environment, listener, store, HttpOptions::default(), never));
+            environment.spawn("server", serve(environment, listener, store, HttpOptions::default(), never));
             address
         });
         Self { runtime, address }
@@ -54,7 +54,8 @@ impl Server {
         };
         let reading = reader.read_to_end(&mut answer);
         // A reset is an end, too.
-        let (_, _) = tokio::time::timeout(PATIENCE, async { tokio::join!(sending, reading) })
+        let (_, _) = TokioEnvironment::new()
+            .timeout(PATIENCE, async { tokio::join!(sending, reading) })
             .await
             .expect("the server answers or closes");
         answer

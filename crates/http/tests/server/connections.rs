@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use quorate_api::{ErrorBody, ErrorCode};
+use quorate_environment::{Environment, TokioEnvironment};
 use quorate_http::HttpOptions;
 
 use crate::harness::{PATIENCE, Server, full_request};
@@ -83,10 +84,10 @@ async fn a_silent_connection_is_cut_and_a_busy_one_is_not() {
     let mut silent = server.connect().await;
     let mut busy = server.connect().await;
     let cut = "quorate_http_connections_cut_total{reason=\"idle\"} 1";
-    let mut ticks = tokio::time::interval(Duration::from_millis(50));
+    let tick = Duration::from_millis(50);
     while !busy.ask("GET /metrics").await.text().contains(cut) {
         assert!(began.elapsed() < PATIENCE, "the silent connection is not cut");
-        ticks.tick().await;
+        TokioEnvironment::new().sleep(tick).await;
     }
     assert!(began.elapsed() >= idle_timeout);
     assert!(silent.is_closed_silently().await);
@@ -114,10 +115,10 @@ async fn a_client_that_does_not_read_its_answers_is_cut() {
     connection.send(&requests).await;
     let began = Instant::now();
     let cut = "quorate_http_connections_cut_total{reason=\"slow_reader\"} 1";
-    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let tick = Duration::from_millis(20);
     while !server.ask("GET /metrics").await.text().contains(cut) {
         assert!(began.elapsed() < Duration::from_secs(10), "the connection is not cut");
-        ticks.tick().await;
+        TokioEnvironment::new().sleep(tick).await;
     }
     assert!(server.ask("GET /metrics").await.text().contains("\nquorate_http_body_bytes_in_flight 0\n"));
 }
@@ -132,7 +133,7 @@ async fn cuts_of_lingering_after(request: &[u8]) -> String {
     assert!(connection.is_closed_silently().await);
     let mut asking = server.connect().await;
     let began = Instant::now();
-    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let tick = Duration::from_millis(20);
     loop {
         let metrics = asking.ask("GET /metrics").await.text().to_owned();
         if metrics.contains("\nquorate_http_connections 1\n") {
@@ -140,7 +141,7 @@ async fn cuts_of_lingering_after(request: &[u8]) -> String {
             return cuts.expect("every reason is counted").to_owned();
         }
         assert!(began.elapsed() < Duration::from_secs(10), "the connection is not let go of: {metrics}");
-        ticks.tick().await;
+        TokioEnvironment::new().sleep(tick).await;
     }
 }
 
@@ -234,7 +235,7 @@ async fn shutdown_finishes_what_is_in_flight_and_closes_what_is_idle() {
     server.shutdown.cancel();
     assert!(idle.is_closed_silently().await);
     assert!(fresh.is_closed_silently().await);
-    assert!(!server.serving.is_finished());
+    assert!(server.serving.is_empty(), "it has not ended");
     server.store.writes_admitted.add_permits(1);
     let answer = busy.answer(false).await.expect("the write in flight is answered");
     assert_eq!((answer.status, answer.header("connection")), (201, Some("close")));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use quorate_api::ErrorCode;
+use quorate_environment::{Environment, TokioEnvironment};
 use quorate_http::{Dialect, HttpOptions};
 use quorate_replica::{MemberChange, MemberError, ReadError, WriteError};
 
@@ -370,12 +371,12 @@ async fn shutdown_ends_the_dialect_too() {
     let (api, server) = Server::start_speaking(Dialect::KvDb, HttpOptions::default()).await;
     assert_eq!(server.ask("PUT /k\n\nv").await.status, 204);
     server.shutdown.cancel();
-    tokio::time::timeout(Duration::from_secs(10), async {
+    let ended = async {
         server.serving.await.expect("serving ends in order");
         api.serving.await.expect("serving ends in order");
-    })
-    .await
-    .expect("both listeners are closed");
+    };
+    let waited = TokioEnvironment::new().timeout(Duration::from_secs(10), ended).await;
+    waited.expect("both listeners are closed");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use quorate_environment::{Environment, Listener, TokioEnvironment};
 use quorate_http::{Dialect, HttpOptions, NodeServer, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::fake_store::FakeStore;
@@ -20,7 +20,19 @@ pub(crate) struct Server {
     pub(crate) store: FakeStore,
     pub(crate) address: String,
     pub(crate) shutdown: CancellationToken,
-    pub(crate) serving: JoinHandle<()>,
+    /// Hears when serving has ended in order.
+    pub(crate) serving: oneshot::Receiver<()>,
+}
+
+/// Runs a server beside the test, and tells when it has ended in order.
+fn spawn(serving: impl Future<Output = ()> + Send + 'static) -> oneshot::Receiver<()> {
+    let (done, ended) = oneshot::channel();
+    TokioEnvironment::new().spawn("server", async move {
+        serving.await;
+        // The test may be over.
+        let _ = done.send(());
+    });
+    ended
 }
 
 impl Server {
@@ -34,7 +46,7 @@ impl Server {
         let address = listener.local_address().expect("a bound address");
         let store = FakeStore::new();
         let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(serve(environment, listener, store.clone(), options, shutdown.clone()));
+        let serving = spawn(serve(environment, listener, store.clone(), options, shutdown.clone()));
         Self { store, address, shutdown, serving }
     }
 
@@ -48,8 +60,8 @@ impl Server {
             let listener = environment.listen("127.0.0.1:0").await.expect("loopback can be bound");
             let address = listener.local_address().expect("a bound address");
             let serving = match spoken {
-                None => tokio::spawn(node.serve(listener)),
-                Some(dialect) => tokio::spawn(node.speak(dialect, listener)),
+                None => spawn(node.serve(listener)),
+                Some(dialect) => spawn(node.speak(dialect, listener)),
             };
             servers.push(Self { store: store.clone(), address, shutdown: shutdown.clone(), serving });
         }
