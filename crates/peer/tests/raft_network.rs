@@ -305,19 +305,18 @@ async fn a_snapshot_arrives_whole_while_small_calls_go_on() {
     let sending = network.full_snapshot(vote(), snapshot, never(), option());
     let calling = async {
         // However long the transfer and the installation take, the control lane answers.
-        let mut took = Vec::new();
+        let mut slowest = Duration::ZERO;
         for _ in 0..200 {
             let begun = world.environment.now();
             world.echo().await;
-            took.push(world.environment.now().saturating_since(begun));
+            slowest = slowest.max(world.environment.now().saturating_since(begun));
         }
         raft.install_gate.add_permits(1);
-        took.sort_unstable();
-        took[took.len() / 2]
+        slowest
     };
-    let (response, median) = futures::join!(sending, calling);
+    let (response, slowest) = futures::join!(sending, calling);
     assert_eq!(response.expect("installed").vote, vote());
-    assert!(median < Duration::from_secs(1), "half of the small calls took {median:?} or longer");
+    assert!(slowest < Duration::from_secs(1), "a small call took {slowest:?}");
     assert!(raft.installed.lock().expect("no panic").as_slice() == [contents], "other bytes arrived");
     assert_eq!(world.received_files(), 0, "the received file is gone after its installation");
 }
